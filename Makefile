@@ -1,0 +1,54 @@
+# Everything a newcomer needs: `make demo` and `make test`. Each target installs what it needs, once.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+SHELL := /bin/bash
+
+.PHONY: demo test check bench soak browser-test lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo          see it work, without an account: reports land in demo-output/"
+	@echo "make test          the whole test suite"
+	@echo "make check         formatting, lint, types, import contracts, dependency audit"
+	@echo "make browser-test  reports and mails in headless Chromium"
+	@echo "make bench         the benchmarks, with what each figure is compared to"
+	@echo "make soak          the long tests"
+
+$(READY): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "opsbot needs Python 3.11 or newer; found $$($(PYTHON) --version). Set PYTHON=..." >&2; exit 2; }
+	@echo "installing the locked dependencies into .venv (once)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/opsbot demo
+
+test: $(READY)
+	$(BIN)/pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pip-audit --requirement requirements.lock --disable-pip --require-hashes --progress-spinner off
+
+browser-test: $(READY)
+	OPSBOT_BROWSER=1 $(BIN)/pytest tests/browser
+
+soak: $(READY)
+	OPSBOT_KILLS=10000 OPSBOT_EXAMPLES=100000 $(BIN)/pytest --timeout 7200 tests/outbox tests/config
+
+bench: $(READY)
+	$(BIN)/python benchmarks/all.py
+
+# Rewrites both lock files; needs uv. Hashes, and no index address.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-dev.lock
+
+clean:
+	rm -rf .venv demo-output var .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -1,0 +1,32 @@
+"""Where opsbot looks: one account seen through one role, in some regions, for one tenant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Labels = tuple[tuple[str, str], ...]
+
+
+def labels(**pairs: str) -> Labels:
+    """Sorted pairs: hashable, comparable, the same bytes every time."""
+    return tuple(sorted(pairs.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """`external_id` is a secret reference or None; the secret itself never stands here."""
+
+    name: str
+    regions: tuple[str, ...]
+    account_id: str = ""
+    tenant: str = ""
+    tier: str = ""
+    role_arn: str | None = None
+    profile: str | None = None
+    external_id: str | None = None
+    labels: Labels = field(default=())
+
+    @property
+    def home_region(self) -> str:
+        """The first region named: global services are asked from here, and its resources carry their bare names."""
+        return self.regions[0]

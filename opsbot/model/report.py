@@ -1,0 +1,134 @@
+"""What people read, before it is rendered: a Report of Sections of Blocks; nothing here is formatted for one medium."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from opsbot.model.finding import Coverage, Finding, Series
+from opsbot.model.period import Period
+from opsbot.model.run import Usage
+from opsbot.model.status import Status
+from opsbot.model.units import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prose:
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Label and value pairs, in order."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    title: str
+    align: str = "left"
+    phone: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """`status` None is plain text; otherwise glyph and colour go with the text."""
+
+    text: str
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    cells: tuple[Cell, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartSpec:
+    """One series against its limit. `title` is the finding as a sentence, written as text and not in the image.
+
+    The limit is drawn where it was crossed (`since`); `upward` says on which side of it trouble lies.
+    """
+
+    title: str
+    detail: str
+    alt: str
+    series: Series
+    unit: Unit
+    label: str
+    limit: float | None = None
+    upward: bool = True
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingList:
+    """Findings to be told in full, worst first. `others` counts what was left out for room."""
+
+    findings: tuple[Finding, ...]
+    others: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    name: str
+    value: str
+    target: str
+    status: Status
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorecard:
+    scores: tuple[Score, ...]
+
+
+Block = Prose | Facts | Table | ChartSpec | FindingList | Scorecard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part with a fixed place. `aside` is the quiet note at the right of its heading. A section with nothing to say says so."""
+
+    id: str
+    title: str
+    status: Status
+    blocks: tuple[Block, ...]
+    aside: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """`headline` is the verdict as one sentence, 80 characters at most; `lede` the two sentences after it."""
+
+    title: str
+    period: Period
+    sections: tuple[Section, ...]
+    headline: str = ""
+    lede: str = ""
+    status: Status = Status.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """Where a report comes from, so that it can be trusted and reproduced: printed at its foot in every format."""
+
+    run_id: str
+    job: str
+    at: datetime
+    zone: str
+    command: str
+    version: str
+    environments: int
+    coverage: Coverage
+    usage: Usage
+    seconds: float
+    url: str = ""
