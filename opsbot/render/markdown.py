@@ -1,0 +1,100 @@
+"""The report as Markdown, for tickets and wikis: GitHub's flavour, no HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from opsbot.model.report import About, ChartSpec, Facts, Prose, Report, Scorecard, Table
+from opsbot.render.text import cell_text
+from opsbot.render.tokens import MARKS
+from opsbot.render.view import Line, Lines, Part, page
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
+_ADDRESS = re.compile(r"(?i)(?<=http)(s?):|(?<=www)\.|@")
+
+
+def render(report: Report, about: About) -> str:
+    """Headings, lists and tables; data never becomes markup, a mention or a link."""
+    view = page(report, about)
+    out = [
+        f"# {view.mark.glyph} {view.mark.word}: {escape(view.headline)}",
+        "",
+        f"{escape(view.title)}, {escape(view.when)}, {escape(view.scope)}. {escape(view.evaluated)}.",
+    ]
+    if view.lede:
+        out += ["", escape(view.lede)]
+    for chapter in view.chapters:
+        out += ["", f"## {escape(chapter.title)}", ""]
+        out += [f"{escape(chapter.aside)}", ""] if chapter.aside else []
+        for part in chapter.parts:
+            out += _part(part)
+    out += ["", "---", ""]
+    out += [f"- **{name}:** {code(value) if name == 'Reproduce' else escape(value)}" for name, value in view.footer]
+    out += [f"- **Report:** <{view.url}>"] if view.url else []
+    return "\n".join(out) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text as text: nothing in it is markup, HTML, a mention or an address."""
+    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = _ADDRESS.sub(lambda found: "".join(f"&#{ord(c)};" if c in ":.@" else c for c in found[0]), plain)
+    return re.sub(r"^(\d+)\. ", r"\1\\. ", re.sub(r"^([-=])", r"\\\1", _unhashed(plain)))
+
+
+def _unhashed(text: str) -> str:
+    """Specials escaped, entities left whole."""
+    parts = re.split(r"(&#?\w+;)", text)
+    return "".join(part if place % 2 else _SPECIAL.sub(r"\\\1", part) for place, part in enumerate(parts))
+
+
+def code(text: str) -> str:
+    """Code that a back quote inside cannot end."""
+    fence = "``" if "`" in text else "`"
+    return f"{fence} {text.replace('``', chr(39) * 2)} {fence}" if "`" in text else f"`{text}`"
+
+
+def _part(part: Part) -> list[str]:
+    match part:
+        case Prose():
+            return [escape(part.text), ""]
+        case Facts():
+            return [*(f"- **{escape(name)}:** {escape(value)}" for name, value in part.pairs), ""]
+        case Table():
+            return [*_table(part), ""]
+        case Lines():
+            more = [f"- and {part.others} more"] if part.others else []
+            return [*(text for line in part.lines for text in _finding(line)), *more, ""]
+        case Scorecard():
+            return [
+                *(
+                    f"- {MARKS[s.status.verdict].glyph} {escape(s.name)}: {escape(s.value)}, target {escape(s.target)}"
+                    for s in part.scores
+                ),
+                "",
+            ]
+        case ChartSpec():
+            return []
+
+
+def _finding(line: Line) -> Iterator[str]:
+    far = f" **{escape(line.now)}**" + (f", limit {escape(line.limit)}" if line.limit else "") if line.now else ""
+    begun = f", {escape(line.begun)}" if line.begun else ""
+    yield f"- {line.mark.glyph} **{escape(line.environment)}** {escape(line.what)}:{far}{begun}"
+    said = " ".join(filter(None, (line.sentence, line.means)))
+    if said:
+        yield f"  {escape(said)}"
+    after = ": ".join(filter(None, (escape(line.owner), code(line.command) if line.command else "")))
+    if after:
+        yield f"  {after}"
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield _row([escape(column.title) for column in table.columns])
+    yield _row([{"right": "--:", "center": ":-:"}.get(column.align, "---") for column in table.columns])
+    for row in table.rows:
+        yield _row([escape(cell_text(cell)) for cell in row.cells])
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
