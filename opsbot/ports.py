@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -110,6 +110,9 @@ class Channel(Protocol):
         """Hand over the bytes; what the peer calls it (may be ""). `thread` is the provider id to reply under, or "".
         Raises DeliveryError."""
 
+    def check(self) -> None:
+        """Ask the peer whether it would take a message, without sending one. Raises DeliveryError."""
+
     def find(self, message: Message) -> str | None:
         """Look whether it arrived, after an attempt that may have: the provider id, "" if it did not, None if nobody can tell."""
 
@@ -129,15 +132,32 @@ class Store(Protocol):
     def begin(self, run: Run) -> None:
         """Note that a run has started."""
 
-    def commit(self, run: Run, findings: Sequence[Finding], messages: Sequence[Message], artifacts: Sequence[Artifact]) -> None:
+    def commit(
+        self, run: Run, findings: Sequence[Finding], messages: Sequence[Message], artifacts: Sequence[Artifact]
+    ) -> None:
         """The run's end, its findings, what must be told and what was rendered: all of it or nothing."""
 
-    def claim(self, now: datetime, lease_seconds: float) -> Message | None:
-        """The next message due, marked SENDING under a lease; only the oldest unsent of a channel and key. A message whose
-        lease ran out comes back with `attempts` already counted, so that its sender looks before it sends again."""
+    def claim(
+        self, now: datetime, lease_seconds: float, *, run_id: str | None = None, without: Collection[str] = ()
+    ) -> Message | None:
+        """The next message due, marked SENDING under a lease; only the oldest unsent of a channel and key, of this run,
+        and of channels not in `without`. A message whose lease ran out comes back with `attempts` already counted, so
+        that its sender looks before it sends again."""
 
-    def settle(self, message: Message, state: Delivery, *, now: datetime, provider_id: str = "", error: str = "", not_before: datetime | None = None) -> None:
-        """How the attempt ended; QUEUED with `not_before` to try again later."""
+    def settle(
+        self,
+        message: Message,
+        state: Delivery,
+        *,
+        now: datetime,
+        provider_id: str = "",
+        error: str = "",
+        not_before: datetime | None = None,
+        also: Sequence[Message] = (),
+        hold_channel: bool = False,
+    ) -> None:
+        """How the attempt ended; QUEUED with `not_before` to try again later, and with `hold_channel` nothing of that channel
+        before then. `also` are messages to be queued in the same transaction."""
 
     def messages(self, *, run_id: str | None = None, states: Sequence[Delivery] = ()) -> tuple[Message, ...]: ...
 

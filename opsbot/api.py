@@ -1,0 +1,50 @@
+"""The names a job file may use; nothing else of opsbot is promised to job files."""
+
+from opsbot.checks import observe
+from opsbot.job import Context, Job, NoSettings, Outcome, Settings
+from opsbot.model.finding import Finding
+from opsbot.model.period import Period, last
+from opsbot.model.report import (
+    Cell,
+    ChartSpec,
+    Column,
+    Facts,
+    FindingList,
+    Prose,
+    Report,
+    Row,
+    Score,
+    Scorecard,
+    Section,
+    Table,
+)
+from opsbot.model.status import Status
+from opsbot.model.units import Unit
+from opsbot.render.sections import sections_by_environment
+
+__all__ = [
+    "Cell",
+    "ChartSpec",
+    "Column",
+    "Context",
+    "Facts",
+    "Finding",
+    "FindingList",
+    "Job",
+    "NoSettings",
+    "Outcome",
+    "Period",
+    "Prose",
+    "Report",
+    "Row",
+    "Score",
+    "Scorecard",
+    "Section",
+    "Settings",
+    "Status",
+    "Table",
+    "Unit",
+    "last",
+    "observe",
+    "sections_by_environment",
+]

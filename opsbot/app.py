@@ -1,0 +1,203 @@
+"""Home -> configuration -> World: the only module that knows every adapter, and the only one that reads the clock."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opsbot import channels, home, log, secrets, validation
+from opsbot.errors import ConfigError, OpsbotError, Problem
+from opsbot.model.environment import Environment
+from opsbot.model.period import Period, show_duration
+from opsbot.ports import Channel, Store, World
+
+if TYPE_CHECKING:
+    from jinja2 import BaseLoader
+
+    from opsbot.aws import Aws
+    from opsbot.config import Config
+    from opsbot.runner import Request
+
+
+def now() -> datetime:
+    """The clock of the whole program; everything else gets the time as an argument."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A home without problems, ready to run."""
+
+    house: validation.House
+
+    @property
+    def config(self) -> Config:
+        return self.house.config
+
+    @property
+    def job_names(self) -> tuple[str, ...]:
+        return tuple(self.house.jobs)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        return tuple(self.config.channels)
+
+    def channels_of(self, job: str) -> tuple[str, ...]:
+        return self.config.job(job).channels
+
+    def now(self) -> datetime:
+        return now()
+
+    def store(self) -> Store:
+        from opsbot.store import open_store
+
+        return open_store(self.house.home.store_url(self.config.store_url))
+
+    def request(
+        self,
+        name: str,
+        *,
+        at: datetime,
+        since: datetime | None = None,
+        environments: Collection[str] = (),
+        tenants: Collection[str] = (),
+        settings: Mapping[str, str] | None = None,
+        channels: tuple[str, ...] = (),
+    ) -> Request:
+        """What a run of this job would be; `environments` and `tenants` empty means all. `settings` win over config.toml's."""
+        from opsbot.runner import Request
+
+        job = self.house.jobs[name][1]
+        configured = self.config.job(name)
+        chosen = tuple(e for e in self.config.environments if _chosen(e, environments, tenants))
+        window = Period(start=since or at - (self.config.defaults.window or job.window), end=at)
+        return Request(
+            name=name,
+            job=job,
+            settings=validation.settings_of(job, {**configured.settings, **(settings or {})}),
+            at=at,
+            window=window,
+            environments=chosen,
+            checks={e.name: self.house.catalogue.for_environment(e) for e in chosen},
+            zone=self.config.timezone,
+            command=_command(name, window, since is not None, environments, tenants, settings or {}),
+            templates=templates(self.house.home),
+            channels=channels,
+            coverage_min=self.config.defaults.coverage_min / 100,
+            url_base=self.config.url_base,
+        )
+
+    def role_policy(self) -> dict[str, Any]:
+        """The least policy for the role in each account."""
+        from opsbot.aws import policy
+        from opsbot.checks import needs
+
+        kinds, custom = needs([c for e in self.config.environments for c in self.house.catalogue.for_environment(e)]
+                              or self.house.catalogue.checks)  # fmt: skip
+        return policy.policy(policy.actions(kinds, bool(custom)))
+
+    def own_policy(self) -> dict[str, Any]:
+        """The least policy for the identity opsbot itself runs as: assuming the roles that are configured, nothing else."""
+        arns = sorted({e.role_arn for e in self.config.environments if e.role_arn})
+        if not arns:
+            raise ConfigError(
+                [Problem("config.toml.environments", "no environment has a role_arn: nothing is assumed")]
+            )
+        statement = {"Sid": "OpsbotAssume", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arns}
+        return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def load(option: Path | None, *, log_format: str = "text", verbose: bool = False) -> App:
+    """The home as the command line names it. Raises ConfigError with every problem at once."""
+    log.configure(log_format, verbose=verbose)
+    house = validation.read(home.find(option, os.environ, Path.cwd()))
+    if house.problems:
+        raise ConfigError(house.problems)
+    return App(house)
+
+
+@contextmanager
+def world(app: App, *, channels: Collection[str] = ()) -> Iterator[World]:
+    """Everything impure, built for one use; only the channels that are named, so that the others' secrets are not needed."""
+    with aws(app.config) as cloud:
+        reachable = {name: _channel(app.config, name) for name in channels}
+        yield World(cloud=cloud, channels=reachable, store=app.store(), now=now)
+
+
+@contextmanager
+def aws(config: Config) -> Iterator[Aws]:
+    """The product's one way to AWS."""
+    from opsbot.aws import Aws
+
+    cloud = Aws(threads=config.defaults.threads, max_usd=config.defaults.max_usd_per_run, secrets=secret)
+    try:
+        yield cloud
+    finally:
+        cloud.close()
+
+
+def secret(reference: str) -> str:
+    """The value behind `env:`, `file:`, `ssm:` or `secretsmanager:`."""
+    from opsbot.aws import vault
+
+    return secrets.resolve(reference, ssm=vault.read)
+
+
+def check_online(config: Config) -> list[Problem]:
+    """What only asking can tell: secrets that cannot be read, roles that cannot be assumed, channels that do not answer."""
+    with aws(config) as cloud:
+        found = [
+            Problem(f"config.toml.environments.{gap.environment}", gap.why)
+            for gap in cloud.sign_in(config.environments)
+        ]
+    for name in config.channels:
+        try:
+            _channel(config, name).check()
+        except OpsbotError as error:
+            found.append(Problem(f"config.toml.channels.{name}", error.message))
+    return found
+
+
+def templates(place: home.Home) -> tuple[BaseLoader, ...]:
+    """The home's templates over the shipped ones (`shipped:NAME` reaches past the shadow), then the shipped ones alone."""
+    from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
+
+    shipped = FileSystemLoader(home.shipped_home() / "report_templates")
+    own = FileSystemLoader(place.path / "report_templates")
+    return ChoiceLoader([own, shipped, PrefixLoader({"shipped": shipped}, delimiter=":")]), shipped
+
+
+def _channel(config: Config, name: str) -> Channel:
+    from opsbot.aws import mail
+
+    settings, problems = channels.decode(name, config.channels[name])
+    if settings is None:
+        raise ConfigError(problems)
+    return channels.build(name, settings, secret=secret, ses=mail.send)
+
+
+def _chosen(environment: Environment, names: Collection[str], tenants: Collection[str]) -> bool:
+    return (not names or environment.name in names) and (not tenants or environment.tenant in tenants)
+
+
+def _command(
+    name: str,
+    window: Period,
+    since: bool,
+    names: Collection[str],
+    tenants: Collection[str],
+    settings: Mapping[str, str],
+) -> str:
+    """The command that says the same again."""
+    words = ["opsbot", "run", name, "--at", window.end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")]
+    words += ["--since", f"-{show_duration(window.length)}"] if since else []
+    words += [word for tenant in sorted(tenants) for word in ("--tenant", tenant)]
+    words += [word for environment in sorted(names) for word in ("--env", environment)]
+    words += [word for key, value in sorted(settings.items()) for word in ("--set", f"{key}={value}")]
+    return shlex.join(words)

@@ -1,0 +1,91 @@
+"""The command line: a lazy click group, so that `--help` imports nothing heavy; commands live in this package's files."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from opsbot import __version__
+
+# name -> (module:attribute, one line for the overview); the attribute is imported only when the command is used.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("opsbot.cli.home:init", "Make a new home: config.toml, jobs, templates, runbooks."),
+    "validate": ("opsbot.cli.home:validate", "Tell all configuration problems at once."),
+    "environments": ("opsbot.cli.home:environments", "List the environments that are configured."),
+    "checks": ("opsbot.cli.home:checks", "List the checks with their resolved thresholds."),
+    "jobs": ("opsbot.cli.home:jobs", "List the jobs, whose file each is, and when it runs next."),
+    "run": ("opsbot.cli.run:run", "Run jobs now and print what they say."),
+    "reports": ("opsbot.cli.archive:reports", "List and show the reports kept in the archive."),
+    "outbox": ("opsbot.cli.archive:outbox", "Show what has not reached people yet, and why."),
+    "iam-policy": ("opsbot.cli.policy:iam_policy", "Print the least IAM policy for what is switched on."),
+    "demo": ("opsbot.cli.demo:demo", "See it work: embedded AWS, Slack and mail on loopback."),
+    "aws-replica": ("opsbot.cli.demo:aws_replica", "Start the embedded AWS alone."),
+    "completion": ("opsbot.cli.shell:completion", "Print the completion script for your shell."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What was said before the command's name; `color` is auto, always or never."""
+
+    home_option: Path | None
+    log_format: str
+    verbose: bool
+    color: str
+
+
+class Lazy(click.Group):
+    """A group that knows its commands' names and one-liners without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        import difflib
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else ""
+            raise click.UsageError(f'there is no command "{args[0]}".{hint}', ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="opsbot")
+@click.option(
+    "--home",
+    "home_option",
+    type=click.Path(path_type=Path),
+    help="Folder with config.toml, jobs/, report_templates/, runbooks/. Default: $OPSBOT_HOME, then the current folder.",
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How log lines on stderr look.")
+@click.option("--verbose", is_flag=True, help="Log AWS calls too.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="NO_COLOR is honoured.")
+@click.pass_context
+def cli(ctx: click.Context, home_option: Path | None, log_format: str, verbose: bool, color: str) -> None:
+    """The ops engineer that never sleeps.
+
+    \b
+    Examples:
+      opsbot demo                          see it work, without an account
+      opsbot init ~/ops                    make a home, then edit its config.toml
+      opsbot run daily_health --estimate   what a run would cost
+      opsbot run daily_health              run it and print the report
+    """
+    ctx.obj = Options(home_option=home_option, log_format=log_format, verbose=verbose, color=color)

@@ -1,0 +1,253 @@
+"""`opsbot demo` and `opsbot aws-replica`: the whole path on loopback, without an account, a key or a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsbot.cli import Options
+
+_NEEDS = "the demo needs its extra packages; install them with: pip install 'opsbot[demo]'"
+
+
+@click.command(short_help="See it work: embedded AWS, Slack and mail on loopback.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-output"), show_default=True)
+@click.option("--at", metavar="TIME", help="Play it as if it were then. Default: now.")
+@click.option(
+    "--scenario",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Another world than the shipped one.",
+)
+def demo(out: Path, at: str | None, scenario: Path | None) -> None:
+    """Start an embedded AWS, a Slack and a mail server on loopback, run the shipped jobs against them, tell both,
+    and write every report to a folder. Ends by itself.
+
+    \b
+    Examples:
+      opsbot demo
+      opsbot demo --at 2026-11-20T07:00:00Z --out /tmp/demo
+    """
+    place = Stage(out=out.resolve(), at=_moment(at), scenario=scenario)
+    place.clear()
+    with place.peers() as peers:
+        place.write_home(peers)
+        verdicts = [place.play(job, peers) for job in place.jobs()]
+    click.echo()
+    for line in verdicts:
+        click.echo(line)
+    click.echo(f"\nEvery report is in {_short(place.out)}:")
+    for path in sorted(p for p in place.out.iterdir() if p.is_file()):
+        click.echo(
+            f"  {path.name:<28} {_PURPOSE.get(''.join(path.suffixes[-2:]) or path.suffix, _PURPOSE.get(path.suffix, ''))}"
+        )
+    click.echo(
+        f"\nOpen {_short(place.out)}/daily_health.html in a browser. The home that was used is {_short(place.out)}/home."
+    )
+
+
+_PURPOSE = {
+    ".html": "the report as one file, light and dark",
+    ".txt": "what a terminal shows",
+    ".json": "for scripts: the contract's object",
+    ".slack.json": "what Slack got",
+    ".eml": "the e-mail as it arrived",
+    ".log": "what the embedded AWS said",
+}
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _moment(text: str | None) -> datetime | None:
+    from opsbot import app
+    from opsbot.cli.moment import moment
+
+    return moment(text, now=app.now(), zone="UTC", option="--at") if text else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """Who opsbot talks to in the demo."""
+
+    aws: str
+    slack: Any
+    mail: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The folder the demo plays in."""
+
+    out: Path
+    at: datetime | None
+    scenario: Path | None
+
+    @property
+    def home(self) -> Path:
+        return self.out / "home"
+
+    def clear(self) -> None:
+        """Start from nothing, so that what lies there afterwards is this demo's; only what a demo made is removed."""
+        if (self.home / "config.toml").exists():
+            shutil.rmtree(self.home)
+        self.out.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def peers(self) -> Iterator[Peers]:
+        try:
+            from opsbot.replica import mail, slack
+        except ImportError as error:
+            raise click.ClickException(f"{_NEEDS} ({error.name} is missing)") from error
+        with ExitStack() as stack:
+            aws = stack.enter_context(_embedded_aws(self.scenario, self.at, self.out / "embedded-aws.log"))
+            click.echo(f"embedded AWS   {aws}")
+            chat = stack.enter_context(slack.serve())
+            click.echo(f"Slack          {chat.url}")
+            post = stack.enter_context(mail.serve())
+            click.echo(f"mail           127.0.0.1:{post.port}")
+            yield Peers(aws=aws, slack=chat, mail=post)
+
+    def jobs(self) -> list[str]:
+        from opsbot import home
+
+        found = home.find(self.home, {}, Path.cwd())
+        return [file.name for file in found.jobs()]
+
+    def write_home(self, peers: Peers) -> None:
+        from opsbot.replica import scenario
+
+        world = scenario.load(self.scenario or scenario.SHIPPED)
+        self.home.mkdir(parents=True, exist_ok=True)
+        text = scenario.opsbot_config(world) + _TELLING.format(slack=peers.slack.url, port=peers.mail.port)
+        (self.home / "config.toml").write_text(text, encoding="utf-8")
+        resources = sum(len(found) for kinds in world.inventory.values() for found in kinds.values())
+        click.echo(f"               {len(world.environments)} environments, {resources} resources")
+
+    def play(self, job: str, peers: Peers) -> str:
+        """Run one job as its user would and keep what everybody got; the line that tells its verdict."""
+        told = self._opsbot(peers, "run", job, "--deliver", "--format", "json", *self._at())
+        if not told.stdout:
+            raise click.ClickException(f"{job} gave no answer (exit {told.returncode}): {told.stderr.strip()}")
+        answer = json.loads(told.stdout)
+        (self.out / f"{job}.json").write_text(told.stdout, encoding="utf-8")
+        for format_, name in (("html", f"{job}.html"), ("text", f"{job}.txt")):
+            self._opsbot(
+                peers, "reports", "show", answer["run_id"], "--format", format_, "--output", str(self.out / name)
+            )
+        self._keep(job, peers)
+        return self._verdict(job, answer)
+
+    def _opsbot(self, peers: Peers, *words: str) -> subprocess.CompletedProcess[str]:
+        env = os.environ | _CREDENTIALS | {"AWS_ENDPOINT_URL": peers.aws}
+        return subprocess.run(
+            [sys.executable, "-m", "opsbot", "--home", str(self.home), *words], env=env, capture_output=True, text=True
+        )
+
+    def _at(self) -> tuple[str, ...]:
+        return ("--at", self.at.isoformat()) if self.at else ()
+
+    def _keep(self, job: str, peers: Peers) -> None:
+        text = json.dumps(list(peers.slack.messages), indent=1, ensure_ascii=False)
+        (self.out / f"{job}.slack.json").write_text(text + "\n", encoding="utf-8")
+        for letter in peers.mail.messages[-1:]:
+            (self.out / f"{job}.eml").write_bytes(letter.content)
+
+    def _verdict(self, job: str, answer: dict[str, Any]) -> str:
+        coverage, aws = answer["coverage"], answer["aws"]
+        sent = ", ".join(f"{d['channel']} {d['state']}" for d in _channels(answer["deliveries"]))
+        return (
+            f"{job}: {answer['verdict'].upper()}  {answer['headline']}\n"
+            f"  {coverage['evaluated']} of {coverage['expected']} checks evaluated; "
+            f"{sum(aws['calls'].values())} AWS calls, {aws['metrics_requested']:,} metrics, ${aws['usd']:.4f}; told: {sent}"
+        )
+
+
+def _channels(deliveries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One line a channel: a Slack thread is several messages."""
+    return list({delivery["channel"]: delivery for delivery in reversed(deliveries)}.values())[::-1]
+
+
+_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "demo",
+    "AWS_SECRET_ACCESS_KEY": "demo",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "OPSBOT_DEMO_EXTERNAL_ID": "opsbot-demo",
+    "OPSBOT_DEMO_SLACK_TOKEN": "xoxb-loopback",
+}
+
+_TELLING = """
+[jobs.daily_health]
+channels = ["ops-slack", "managers"]
+
+[channels.ops-slack]
+kind = "slack"
+token = "env:OPSBOT_DEMO_SLACK_TOKEN"
+channel = "C0OPS"
+base_url = "{slack}/api/"
+
+[channels.managers]
+kind = "email"
+via = "smtp"
+host = "127.0.0.1"
+port = {port}
+tls = "none"
+from = "opsbot@example.org"
+to = ["ops@example.org"]
+"""
+
+
+@contextmanager
+def _embedded_aws(scenario: Path | None, at: datetime | None, log: Path) -> Iterator[str]:
+    """The embedded AWS as a process of its own: its first line says where it listens."""
+    words = [sys.executable, "-m", "opsbot", "aws-replica", "--port", "0"]
+    words += ["--scenario", str(scenario)] if scenario else []
+    words += ["--at", at.isoformat()] if at else []
+    with log.open("w", encoding="utf-8") as errors:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True)
+    try:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        if "http" not in first:
+            raise click.ClickException(f"the embedded AWS did not start; see {log}")
+        yield first.split()[-1]
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@click.command(short_help="Start the embedded AWS alone.")
+@click.option("--port", type=click.IntRange(0, 65535), default=4566, show_default=True, help="0 picks a free one.")
+@click.option(
+    "--scenario",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Default: the shipped lecture platform.",
+)
+@click.option("--at", metavar="TIME", help="Stop its clock there: ISO 8601, or -24h.")
+@click.pass_obj
+def aws_replica(options: Options, port: int, scenario: Path | None, at: str | None) -> None:
+    """Start the embedded AWS on 127.0.0.1 and keep it until it is stopped.
+
+    \b
+    Examples:
+      opsbot aws-replica --port 4566
+      AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo aws sts get-caller-identity
+    """
+    try:
+        from opsbot.replica import scenario as scenarios
+        from opsbot.replica import server
+    except ImportError as error:
+        raise click.ClickException(f"{_NEEDS} ({error.name} is missing)") from error
+    server.main(port, scenario or scenarios.SHIPPED, _moment(at))

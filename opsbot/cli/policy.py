@@ -1,0 +1,52 @@
+"""`opsbot iam-policy`: what the role in each account must be allowed, and not one action more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsbot.cli import Options
+
+
+@click.command(short_help="Print the least IAM policy for what is switched on.")
+@click.option("--for", "whom", type=click.Choice(["role", "opsbot", "trust"]), default="role", show_default=True,
+              help="role: for the role in each account. opsbot: for the identity opsbot runs as. trust: who may assume the role.")  # fmt: skip
+@click.option("--principal", metavar="ARN", help="With --for trust: the identity opsbot runs as.")
+@click.option("--external-id", metavar="ID", help="With --for trust: demand this external id.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
+@click.pass_obj
+def iam_policy(
+    options: Options, whom: str, principal: str | None, external_id: str | None, output: Path | None
+) -> None:
+    """Print the least IAM policy for the checks that are switched on: reading only.
+
+    \b
+    Examples:
+      opsbot iam-policy > opsbot-read.json
+      opsbot iam-policy --for opsbot
+      opsbot iam-policy --for trust --principal arn:aws:iam::111122223333:role/opsbot-task --external-id s3cret
+    """
+    from opsbot import app
+    from opsbot.cli.show import put
+
+    house = app.load(options.home_option, log_format=options.log_format, verbose=options.verbose)
+    match whom:
+        case "role":
+            document = house.role_policy()
+        case "opsbot":
+            document = house.own_policy()
+        case _:
+            document = _trust(principal, external_id)
+    put(json.dumps(document, indent=2), output)
+
+
+def _trust(principal: str | None, external_id: str | None) -> dict[str, Any]:
+    if not principal:
+        raise click.UsageError("--for trust needs --principal: the ARN of the identity opsbot runs as")
+    statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
+    if external_id:
+        statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
+    return {"Version": "2012-10-17", "Statement": [statement]}

@@ -1,0 +1,250 @@
+"""One run of one job: look, judge, render, then commit findings, messages and the run's end in one transaction.
+
+A job only reads and returns. A crash before the commit has told nobody; after it nothing is lost, because telling is
+the outbox's work. `--dry-run` is the same without the commit, `--estimate` stops where the first metric would be asked.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from jinja2 import BaseLoader
+
+from opsbot import __version__
+from opsbot.compose import Sending, compose, with_templates
+from opsbot.errors import CloudError, JobError
+from opsbot.job import Context, Job, Outcome, Settings
+from opsbot.model.check import Check
+from opsbot.model.environment import Environment
+from opsbot.model.finding import Coverage, Finding
+from opsbot.model.message import Message
+from opsbot.model.period import Period
+from opsbot.model.report import About, Prose, Report, Section
+from opsbot.model.resource import Inventory
+from opsbot.model.run import Run, RunState, Usage
+from opsbot.model.status import Status, worst
+from opsbot.model.units import Unit
+from opsbot.ports import Artifact, Ask, Cloud, CustomMetric, Estimate, Looking, Progress, Reading, World, quiet
+from opsbot.render import headline, html, text
+from opsbot.render import json as as_json
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Everything that decides what a run says. `at` is the moment judged; `channels` are names, all of them known. Of `templates`
+    the first that works is used: a broken template of a home's own costs its looks, not its report."""
+
+    name: str
+    job: Job[Settings]
+    settings: Settings
+    at: datetime
+    window: Period
+    environments: tuple[Environment, ...]
+    checks: Mapping[str, tuple[Check, ...]]
+    zone: str
+    command: str
+    templates: tuple[BaseLoader, ...]
+    channels: tuple[str, ...] = ()
+    coverage_min: float = 0.8
+    scheduled_for: datetime | None = None
+    url_base: str = ""
+    sender: Sending = field(default_factory=Sending)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a run came to. `messages` wait in the outbox unless it was a dry run."""
+
+    run: Run
+    report: Report
+    about: About
+    findings: tuple[Finding, ...]
+    window: Period
+    scheduled_for: datetime | None
+    artifacts: tuple[Artifact, ...]
+    messages: tuple[Message, ...]
+    trusted: bool
+
+    def json(
+        self, *, exit_code: int, paths: Sequence[tuple[str, str]], messages: Sequence[Message], verbose: bool
+    ) -> str:
+        """The contract's object; `messages` as they stand now, `paths` of the files that were written."""
+        return as_json.render(
+            self.report,
+            self.about,
+            self.findings,
+            window=self.window,
+            scheduled_for=self.scheduled_for,
+            exit_code=exit_code,
+            artifacts=paths,
+            deliveries=messages,
+            verbose=verbose,
+        )
+
+
+def new_id(now: datetime) -> str:
+    """26 characters that sort by time: 10 for the millisecond, 16 of chance."""
+    number = int(now.timestamp() * 1000) << 80 | secrets.randbits(80)
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def execute(request: Request, world: World, *, dry_run: bool = False, progress: Progress = quiet) -> Result:
+    """Run a job to its end. A job that raises is a finding and a failed run, not an exception."""
+    run = Run(id=new_id(world.now()), job=request.name, started_at=world.now(), at=request.at, state=RunState.RUNNING,
+              scheduled_for=request.scheduled_for)  # fmt: skip
+    if not dry_run:
+        world.store.begin(run)
+    clock = time.perf_counter()
+    outcome, error = _run(request, world, run, dry_run, progress)
+    result = _finish(request, world, run, outcome, error, time.perf_counter() - clock)
+    if not dry_run:
+        world.store.commit(result.run, result.findings, result.messages, result.artifacts)
+    return result
+
+
+def estimate(request: Request, world: World, *, progress: Progress = quiet) -> Estimate:
+    """What the run would ask of AWS. Describe calls are made, because only they tell how many metrics there are; they are free."""
+    priced = _Priced(world.cloud)
+    try:
+        request.job.run(_context(request, priced, {}, progress), request.settings)
+    except _Estimated as stop:
+        return _with_discovery(stop.estimate, world.cloud.usage())
+    return _with_discovery(world.cloud.estimate(()), world.cloud.usage())
+
+
+def _with_discovery(plan: Estimate, discovery: Usage) -> Estimate:
+    """The whole run's price: the discovery that was made to know the plan is made again in the run itself."""
+    calls = Counter(dict(discovery.calls)) + Counter(dict(plan.calls))
+    return replace(plan, calls=tuple(sorted(calls.items())), usd=plan.usd + discovery.usd)
+
+
+def _run(request: Request, world: World, run: Run, dry_run: bool, progress: Progress) -> tuple[Outcome, str]:
+    known = {} if dry_run else world.store.history().statuses(request.name)
+    context = _context(request, world.cloud, known, progress)
+    try:
+        return request.job.run(context, request.settings), ""
+    except CloudError as error:
+        return _failed(request, f"{error.message}; {error.hint}" if error.hint else error.message), error.message
+    except Exception as error:  # noqa: BLE001  a user's job may raise anything: its run fails, the daemon and the other jobs go on
+        trace = JobError(f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        return _failed(request, trace.message), trace.trace
+
+
+def _context(request: Request, cloud: Cloud, known: Mapping[str, Status], progress: Progress) -> Context:
+    return Context(
+        now=request.at,
+        window=request.window,
+        environments=request.environments,
+        checks=dict(request.checks),
+        looking=Looking(cloud=cloud, history=known, progress=progress),
+    )
+
+
+def _failed(request: Request, why: str) -> Outcome:
+    finding = Finding(
+        check="job-failed",
+        environment="opsbot",
+        resource=request.name,
+        status=Status.UNKNOWN,
+        at=request.at,
+        unit=Unit.COUNT,
+        title=f"Job {request.name}",
+        area="opsbot",
+        summary=f"the run failed: {why}",
+        means="Nothing was judged in this run; the state of the environments is not known.",
+        runbook="system-down",
+    )
+    section = Section(id="failed", title="The run failed", status=Status.UNKNOWN, blocks=(Prose(text=finding.summary),))
+    report = Report(title=request.name.replace("_", " ").capitalize(), period=request.window, sections=(section,),
+                    headline=f"No answer: {request.name} failed", status=Status.UNKNOWN)  # fmt: skip
+    return Outcome(findings=(finding,), report=report)
+
+
+def _finish(request: Request, world: World, run: Run, outcome: Outcome, error: str, seconds: float) -> Result:
+    usage = world.cloud.usage()
+    coverage = Coverage.of(outcome.findings)
+    report = headline.complete(outcome.report or _bare(request, outcome), coverage, len(request.environments))
+    ended = replace(
+        run,
+        finished_at=world.now(),
+        state=RunState.FAILED if error else RunState.SUCCEEDED,
+        verdict=str(headline.verdict(report)),
+        headline=report.headline,
+        error=error,
+        usage=usage,
+    )
+    about = About(
+        run_id=run.id, job=request.name, at=request.at, zone=request.zone, command=request.command, version=__version__,
+        environments=len(request.environments), coverage=coverage, usage=usage, seconds=seconds,
+        url=f"{request.url_base}/{run.id}" if request.url_base else "",
+    )  # fmt: skip
+    trusted = not error and (coverage.share >= request.coverage_min if coverage.expected else not request.environments)
+    result = Result(
+        run=ended, report=report, about=about, findings=outcome.findings, window=request.window,
+        scheduled_for=request.scheduled_for, artifacts=(), messages=(), trusted=trusted,
+    )  # fmt: skip
+    messages = tuple(_messages(request, world, result))
+    return replace(result, messages=messages, artifacts=tuple(_artifacts(request, result)))
+
+
+def _bare(request: Request, outcome: Outcome) -> Report:
+    """A job that returns findings and no report still has one: a line a finding."""
+    told = [f for f in outcome.findings if f.status is not Status.OK]
+    lines = tuple(Prose(text=f"{f.environment}: {f.title} {f.resource}: {f.summary}") for f in told)
+    section = Section(id="findings", title="Findings", status=worst(f.status for f in told),
+                      blocks=lines or (Prose(text="Nothing to tell."),))  # fmt: skip
+    return Report(title=request.name, period=request.window, sections=(section,))
+
+
+def _messages(request: Request, world: World, result: Result) -> Iterator[Message]:
+    for name in request.channels:
+        yield from compose(
+            result.report, result.about, world.channels[name], name, request.templates, request.sender,
+            now=world.now(), new_id=lambda: new_id(world.now()),
+        )  # fmt: skip
+
+
+def _artifacts(request: Request, result: Result) -> Iterator[Artifact]:
+    run_id = result.run.id
+    body = result.json(exit_code=0, paths=(), messages=result.messages, verbose=False)
+    yield Artifact(run_id=run_id, format="json", body=body.encode())
+    plain = text.render(result.report, result.about, colour=False)
+    yield Artifact(run_id=run_id, format="text", body=plain.encode())
+    page = with_templates(request.templates, lambda templates: html.render(result.report, result.about, templates))
+    yield Artifact(run_id=run_id, format="html", body=page.encode())
+
+
+class _Estimated(BaseException):
+    """Carries the estimate out of a job, past any `except Exception` in it."""
+
+    def __init__(self, estimate: Estimate) -> None:
+        self.estimate = estimate
+
+
+class _Priced:
+    """A Cloud that looks and prices, and stops where the first metric would be asked."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def inventory(
+        self, environments: Sequence[Environment], kinds: frozenset[str], custom: frozenset[CustomMetric], now: datetime
+    ) -> Iterator[Inventory]:
+        return self._cloud.inventory(environments, kinds, custom, now)
+
+    def estimate(self, asks: Sequence[Ask]) -> Estimate:
+        return self._cloud.estimate(asks)
+
+    def read(self, asks: Sequence[Ask]) -> Iterator[tuple[Reading, ...]]:
+        raise _Estimated(self._cloud.estimate(asks))
+
+    def usage(self) -> Usage:
+        return self._cloud.usage()
