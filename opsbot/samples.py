@@ -53,7 +53,8 @@ class Grid:
         return Grid(start=self.start, step=self.step, values=self.values[:, :kept])
 
     def series(self, row: int, judged: int) -> Series:
-        values = tuple(None if np.isnan(v) else float(v) for v in self.values[row])
+        # NaN is the one value that differs from itself; a call a point would be the dearest part of a breaching row.
+        values = tuple(None if value != value else value for value in self.values[row].tolist())
         return Series(times=tuple(self.times.tolist()), values=values, judged=judged)
 
     def frame(self, names: Sequence[str]) -> pd.DataFrame:
@@ -72,7 +73,7 @@ class Grid:
 
 
 def aligned(period: Period, step: int) -> tuple[int, int]:
-    """(start, count): the period borders inside a stretch, start rounded down and end rounded down, so that no half point is asked."""
+    """(start, count) of the whole periods of a stretch: both its ends rounded down, so that no half point is asked."""
     start = epoch(period.start) // step * step
     return start, max(0, (epoch(period.end) // step * step - start) // step)
 

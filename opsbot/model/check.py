@@ -67,7 +67,9 @@ class Rule:
             raise ValueError(f'expected a rule such as "> 80 % for 10m" or "> 10 3 of 5", got {text!r}')
         threshold = convert(float(match["number"]), match["suffix"] or "", unit)
         hold = parse_duration(match["hold"]) if match["hold"] else timedelta(0)
-        return cls(status=status, op=Op(match["op"]), threshold=threshold, text=text.strip(), hold=hold, m_of_n=_points(match))
+        return cls(
+            status=status, op=Op(match["op"]), threshold=threshold, text=text.strip(), hold=hold, m_of_n=_points(match)
+        )
 
     def points(self, period: timedelta) -> tuple[int, int]:
         """(M, N): how many of the last N points must breach, at this period."""
@@ -123,7 +125,7 @@ class Selector:
         return (
             resource.kind in self.kinds
             and _any(resource.name, self.names)
-            and all(fnmatchcase(tags.get(key, ""), pattern) for key, pattern in self.tags)
+            and all(key in tags and fnmatchcase(tags[key], pattern) for key, pattern in self.tags)
         )
 
 

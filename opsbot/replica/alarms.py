@@ -28,7 +28,7 @@ def _describe_alarms(request: Request, params: Params) -> Result:
     found = [
         alarm
         for alarm in sorted(timelines.alarms, key=lambda a: (a.kind == "metric", a.name))
-        if _TYPE[alarm.kind] in types and fits(alarm) and state in (None, timelines.of(alarm).state)
+        if _TYPE[alarm.kind] in types and fits(alarm) and state in (None, timelines.of(alarm).last.state)
     ]
     first, size = page_start(params.get("NextToken")), _page_size(params)
     shown = found[first : first + size]
@@ -60,18 +60,18 @@ def _filter(params: Params) -> Callable[[AlarmSpec], bool]:
 
 
 def _common(request: Request, alarm: AlarmSpec, timeline: Timeline) -> Result:
-    since = datetime.fromtimestamp(timeline.since, UTC)
+    since = datetime.fromtimestamp(timeline.last.at, UTC)
     return {
         "AlarmName": alarm.name,
         "AlarmArn": f"arn:aws:cloudwatch:{request.region}:{request.account}:alarm:{alarm.name}",
         "AlarmDescription": alarm.description,
-        "AlarmConfigurationUpdatedTimestamp": datetime.fromtimestamp(timeline.began, UTC) - timedelta(days=30),
+        "AlarmConfigurationUpdatedTimestamp": datetime.fromtimestamp(timeline.first.at, UTC) - timedelta(days=30),
         "ActionsEnabled": alarm.actions_enabled,
         "OKActions": [],
         "AlarmActions": [],
         "InsufficientDataActions": [],
-        "StateValue": timeline.state,
-        "StateReason": _reason(alarm, timeline.transitions[-1] if timeline.transitions else None),
+        "StateValue": timeline.last.state,
+        "StateReason": _reason(alarm, timeline.last),
         "StateUpdatedTimestamp": since,
         "StateTransitionedTimestamp": since,
     }
@@ -97,9 +97,7 @@ def _composite(request: Request, alarm: AlarmSpec, timeline: Timeline) -> Result
     return _common(request, alarm, timeline) | {"AlarmRule": alarm.rule}
 
 
-def _reason(alarm: AlarmSpec, change: Transition | None) -> str:
-    if change is None:
-        return "Unchecked: Initial alarm creation"
+def _reason(alarm: AlarmSpec, change: Transition) -> str:
     if alarm.kind == "composite":
         return f"{alarm.name} transitioned to {change.state} because its rule {alarm.rule} decided so"
     if not change.points:
@@ -135,7 +133,7 @@ def _asked(item: Result, params: Params) -> bool:
 
 
 def _history(alarm: AlarmSpec, timeline: Timeline) -> Iterable[Result]:
-    for change in timeline.transitions:
+    for change in timeline.changes:
         data = {
             "version": "1.0",
             "oldState": {"stateValue": change.before},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,25 +37,25 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """An alarm's states: from `began` (its first state) over the changes since."""
+    """An alarm's states over the lookback: the one it began with, then the changes."""
 
-    began: int
-    transitions: tuple[Transition, ...]
-
-    @property
-    def state(self) -> str:
-        """The state now."""
-        return self.transitions[-1].state if self.transitions else INSUFFICIENT
+    first: Transition
+    changes: tuple[Transition, ...] = ()
 
     @property
-    def since(self) -> int:
-        """When it came into this state."""
-        return self.transitions[-1].at if self.transitions else self.began
+    def last(self) -> Transition:
+        """How it came into the state it is in."""
+        return self.changes[-1] if self.changes else self.first
 
     def at(self, time: int) -> str:
         """The state at a time."""
-        past = [change.state for change in self.transitions if change.at <= time]
-        return past[-1] if past else INSUFFICIENT
+        return next((change.state for change in reversed(self.changes) if change.at <= time), self.first.state)
+
+
+def _timeline(steps: Sequence[Transition]) -> Timeline:
+    """A timeline from one judgement after another; what did not change anything is left out."""
+    changes = [after for before, after in pairwise(steps) if after.state != before.state]
+    return Timeline(first=steps[0], changes=tuple(changes))
 
 
 def evaluate(points: str, *, m: int, n: int, missing: str, current: str) -> str:
@@ -93,14 +94,19 @@ def metric_timeline(alarm: AlarmSpec, series: SeriesId, reader: Reader, settle: 
     values = reader.values(series, alarm.statistic, window)
     marks = _marks(values, alarm)
     missing = "ignore" if series.namespace == "AWS/DynamoDB" else alarm.treat_missing
-    state, changes = INSUFFICIENT, []
+    steps = [Transition(at=began, before=INSUFFICIENT, state=INSUFFICIENT)]
     for end in range(width, window.n + 1):
-        after = evaluate(marks[end - width : end], m=m, n=n, missing=missing, current=state)
-        if after != state:
-            at = window.start + end * alarm.period + settle
-            changes.append(Transition(at=at, before=state, state=after, points=_newest(values[end - width : end], n)))
-            state = after
-    return Timeline(began=began, transitions=tuple(changes))
+        before = steps[-1].state
+        after = evaluate(marks[end - width : end], m=m, n=n, missing=missing, current=before)
+        at = window.start + end * alarm.period + settle
+        points = _newest(values[end - width : end], n) if after != before or len(steps) == 1 else ()
+        steps.append(Transition(at=at, before=before, state=after, points=points))
+    return _timeline(_begun(steps, began))
+
+
+def _begun(steps: Sequence[Transition], began: int) -> Sequence[Transition]:
+    """Without the state before the first judgement: what was judged first had been so before."""
+    return [replace(steps[1], at=began, before=steps[1].state), *steps[2:]] if len(steps) > 1 else steps
 
 
 def _began(now: float) -> int:
@@ -121,15 +127,10 @@ def composite_timeline(alarm: AlarmSpec, timelines: Mapping[str, Timeline], now:
     """A composite alarm's states, from those of the alarms that its rule names."""
     rule = read_rule(alarm.rule)
     began = _began(now)
-    moments = sorted({began, *(change.at for timeline in timelines.values() for change in timeline.transitions)})
-    state, changes = INSUFFICIENT, []
-    for moment in moments:
-        at_moment = _StatesAt(timelines, moment)
-        after = ALARM if rule(at_moment) else OK
-        if after != state:
-            changes.append(Transition(at=moment, before=state, state=after))
-            state = after
-    return Timeline(began=began, transitions=tuple(changes))
+    moments = sorted({began, *(change.at for timeline in timelines.values() for change in timeline.changes)})
+    states = [ALARM if rule(_StatesAt(timelines, moment)) else OK for moment in moments]
+    before = [states[0], *states]
+    return _timeline([Transition(at=m, before=b, state=s) for m, b, s in zip(moments, before, states, strict=False)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +155,12 @@ class Timelines:
         """One alarm's states."""
         if alarm.name not in self._kept:
             # A rule that leads back to itself finds no state there and so cannot recurse.
-            self._kept[alarm.name] = Timeline(began=_began(self.reader.now), transitions=())
-            self._kept[alarm.name] = self._timeline(alarm)
+            unknown = Transition(at=_began(self.reader.now), before=INSUFFICIENT, state=INSUFFICIENT)
+            self._kept[alarm.name] = Timeline(first=unknown)
+            self._kept[alarm.name] = self._worked_out(alarm)
         return self._kept[alarm.name]
 
-    def _timeline(self, alarm: AlarmSpec) -> Timeline:
+    def _worked_out(self, alarm: AlarmSpec) -> Timeline:
         if alarm.kind == "composite":
             named = {other.name: self.of(other) for other in self.alarms if other.name in alarm.rule}
             return composite_timeline(alarm, named, self.reader.now)

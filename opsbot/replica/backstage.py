@@ -6,6 +6,7 @@ import io
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -32,8 +33,8 @@ def pass_on(call: Call, account: str) -> Answer:
     def start(status: str, headers: list[tuple[str, str]], _: object = None) -> None:
         started.append((int(status.split(" ", 1)[0]), dict(headers)))
 
-    chunks = application(_environ(call, account), start)
-    body = b"".join(chunks)
+    with closing(application(_environ(call, account), start)) as chunks:
+        body = b"".join(chunks)
     status, headers = started[-1]
     return Answer(status=status, body=body, headers=headers)
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,13 @@ class Window:
 
     def span(self, period: int) -> Span:
         """The window in periods; what CloudWatch no longer or not yet has is cut off at once."""
-        kept = next(kept for step, kept in RETENTION if period % step == 0)
-        return span_of(max(self.start, self.now - kept), min(self.end, self.now), period)
+        return _held(self.start, self.end, self.now, period)
+
+
+@lru_cache(maxsize=256)
+def _held(start: float, end: float, now: float, period: int) -> Span:
+    kept = next(kept for step, kept in RETENTION if period % step == 0)
+    return span_of(max(start, now - kept), min(end, now), period)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,13 +42,15 @@ class Moods:
     """How the sink misbehaves; may be changed while it runs.
 
     `refusals` answers RCPT for an address; `greylist` refuses each sender and recipient that many times with 451;
-    `at_data` answers the end of DATA so, that many times; `drops` accepts a letter and hangs up without saying so.
+    `at_data` answers the end of DATA so, that many times; `drops` accepts a letter and hangs up without saying so;
+    `at_quit` answers QUIT.
     """
 
     refusals: dict[str, str] = field(default_factory=dict)
     greylist: int = 0
     at_data: list[str] = field(default_factory=list)
     drops: int = 0
+    at_quit: str = "221 bye"
 
 
 class Mail:
@@ -62,8 +65,10 @@ class Mail:
     def authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any
     ) -> AuthResult:
-        expected = self._login and LoginPassword(*(part.encode() for part in self._login))
-        return AuthResult(success=given == expected, handled=True, message=None if given == expected else _BAD_LOGIN)
+        expected = LoginPassword(*(part.encode() for part in self._login or ("", "")))
+        good = self._login is not None and given == expected
+        # Not handled: the server itself then says 535.
+        return AuthResult(success=good, handled=good)
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -88,8 +93,8 @@ class Mail:
             _hang_up(server)
         return "250 OK"
 
-
-_BAD_LOGIN = "535 5.7.8 authentication credentials invalid"
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802
+        return self.moods.at_quit
 
 
 def _hang_up(server: SMTP) -> None:
@@ -104,6 +109,13 @@ class _Controller(Controller):
     def __init__(self, mail: Mail, listening: socket.socket, **settings: Any) -> None:
         self._listening = listening
         super().__init__(mail, hostname="127.0.0.1", port=listening.getsockname()[1], **settings)
+
+    def factory(self) -> SMTP:
+        with warnings.catch_warnings():
+            # Sign-in without TLS is what some servers do, and what a client must be tested against.
+            warnings.filterwarnings("ignore", "Requiring AUTH while not requiring TLS", UserWarning)
+            server: SMTP = super().factory()  # type: ignore[no-untyped-call]
+        return server
 
     def _create_server(self) -> Any:
         return self.loop.create_server(self._factory_invoker, sock=self._listening, ssl=self.ssl_context)

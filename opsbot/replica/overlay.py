@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from botocore.exceptions import UnknownServiceError
 
 from opsbot.replica import faults, sts
 from opsbot.replica.backstage import pass_on
@@ -67,6 +68,8 @@ class Overlay:
         except Exception as error:  # noqa: BLE001 - a defect of a handler or of moto is answered and named, not hung up on
             self.state.tally.fault(str(operation), "InternalFailure")
             answer = write_fault(_defect(operation, error), operation.service, protocol)
+        if any(name.lower() == "x-amzn-requestid" for name in answer.headers):
+            return answer
         serial = f"{next(self._serial):012x}"
         return replace(answer, headers={**answer.headers, "x-amzn-RequestId": f"00000000-0000-4000-8000-{serial}"})
 
@@ -122,7 +125,8 @@ class Overlay:
 def _protocol(call: Call, operation: Operation) -> str:
     try:
         return protocol_of(operation.service, call.headers.get("content-type", ""))
-    except Exception:  # noqa: BLE001 - a service that botocore does not know still gets an answer that names it
+    except (UnknownServiceError, Fault):
+        # A service or protocol that is not known still gets an answer that names the operation.
         return "json" if "x-amz-target" in call.headers else "rest-json"
 
 

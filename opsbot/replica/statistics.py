@@ -125,14 +125,14 @@ def _average(periods: Pool, total: Floats) -> Floats:
 
 
 def _minimum(periods: Pool, _: Floats) -> Floats:
-    low = _lowest(periods, *_centre(periods))
+    low = _lowest(periods, _sigma(periods))
     if low.shape[1] == 1:
         return low[:, 0]
     return np.asarray(np.where(periods.count > 0, low, np.inf).min(axis=1))
 
 
 def _maximum(periods: Pool, _: Floats) -> Floats:
-    high = _highest(periods, *_centre(periods))
+    high = _highest(periods, _sigma(periods))
     if high.shape[1] == 1:
         return high[:, 0]
     return np.asarray(np.where(periods.count > 0, high, -np.inf).max(axis=1))
@@ -147,46 +147,48 @@ _SIMPLE_OF: dict[str, Callable[[Pool, Floats], Floats]] = {
 }
 
 
-def _centre(periods: Pool) -> tuple[Floats, Floats]:
-    """The median of each step's log-normal, and its sigma; a constant where there is nothing to spread."""
-    sigma = np.where((periods.mean > 0) & (periods.count > 1), periods.spread, 0.0)
-    return periods.mean * np.exp(-sigma * sigma / 2), sigma
+def _sigma(periods: Pool) -> Floats:
+    """Each step's sigma of ln x; 0 where there is nothing to spread: one sample, or none above zero."""
+    if periods.count.size and periods.count.min() > 1 and periods.mean.min() > 0:
+        return periods.spread
+    return np.where((periods.mean > 0) & (periods.count > 1), periods.spread, 0.0)
 
 
-def _reach(periods: Pool, sigma: Floats) -> Floats:
-    """How far, as a factor, the extremes of so many samples lie from their median."""
-    reach: Floats = np.exp(sigma * np.interp(np.log(np.maximum(periods.count, 1)), _LOG_COUNTS, _EXTREMES))
-    return reach
+def _at(periods: Pool, sigma: Floats, score: Floats | float) -> Floats:
+    """The value of each step's log-normal that lies `score` sigmas from its median."""
+    return periods.mean * np.exp(sigma * (score - sigma / 2))
 
 
-def _lowest(periods: Pool, middle: Floats, sigma: Floats) -> Floats:
-    return np.minimum(middle / _reach(periods, sigma), periods.mean)
+def _extreme_score(periods: Pool) -> Floats:
+    return np.interp(np.log(np.maximum(periods.count, 1)), _LOG_COUNTS, _EXTREMES)
 
 
-def _highest(periods: Pool, middle: Floats, sigma: Floats) -> Floats:
-    return np.maximum(middle * _reach(periods, sigma), periods.mean)
+def _lowest(periods: Pool, sigma: Floats) -> Floats:
+    return np.minimum(_at(periods, sigma, -_extreme_score(periods)), periods.mean)
+
+
+def _highest(periods: Pool, sigma: Floats) -> Floats:
+    return np.maximum(_at(periods, sigma, _extreme_score(periods)), periods.mean)
 
 
 def _percentile(periods: Pool, level: float) -> Floats:
     if periods.count.shape[1] > 1 or not 0 < level < 1:
         values, weights = _distribution(periods)
         return _read(values, weights, level)
-    middle, sigma = _centre(periods)
-    values = middle * np.exp(sigma * _NORMAL.inv_cdf(level))
-    # No percentile of a handful lies beyond its extremes.
-    if level >= 0.5:
-        values = np.minimum(values, _highest(periods, middle, sigma))
-    else:
-        values = np.maximum(values, _lowest(periods, middle, sigma))
+    sigma = _sigma(periods)
+    values = _at(periods, sigma, _NORMAL.inv_cdf(level))
+    # No percentile of a handful lies beyond its extremes; with many samples it cannot.
+    if not periods.count.size or periods.count.min() * min(level, 1 - level) < 3:
+        values = np.minimum(np.maximum(values, _lowest(periods, sigma)), _highest(periods, sigma))
     return np.where(periods.count[:, 0] > 0, values[:, 0], np.nan)
 
 
 def _distribution(periods: Pool) -> tuple[Floats, Floats]:
     """Sorted values and their weights (samples), one row a period: all steps' quantile slices pooled."""
     n = len(periods.count)
-    middle, sigma = _centre(periods)
-    low, high = _lowest(periods, middle, sigma), _highest(periods, middle, sigma)
-    values = middle[:, :, None] * np.exp(sigma[:, :, None] * _SCORES)
+    sigma = _sigma(periods)
+    low, high = _lowest(periods, sigma), _highest(periods, sigma)
+    values = periods.mean[:, :, None] * np.exp(sigma[:, :, None] * (_SCORES - sigma[:, :, None] / 2))
     values = np.clip(values, low[:, :, None], high[:, :, None])
     # Steps without a datum go to the far end, where their weight of nothing is in nobody's way.
     most = np.where(periods.count > 0, high, -np.inf).max(axis=1)

@@ -6,15 +6,21 @@ import pytest
 from engine_world import Aws, start, tiny_world
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def aws() -> Iterator[Aws]:
-    """An embedded AWS of the tiny world, shared by a module: tests that change it clean up."""
+    """An embedded AWS of the tiny world, for tests that change nothing in it."""
+    with (up := start(tiny_world())).running:
+        yield up
+
+
+@pytest.fixture(scope="session")
+def changing_aws() -> Iterator[Aws]:
     with (up := start(tiny_world())).running:
         yield up
 
 
 @pytest.fixture
-def own_aws() -> Iterator[Aws]:
-    """An embedded AWS for one test alone."""
-    with (up := start(tiny_world())).running:
-        yield up
+def own_aws(changing_aws: Aws) -> Aws:
+    """An embedded AWS as if it had just been started, for one test alone."""
+    changing_aws.heal()
+    return changing_aws

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 from botocore.config import Config
 
 from opsbot.replica.codec import Handler
+from opsbot.replica.limits import Limits
 from opsbot.replica.server import Running, serve
+from opsbot.replica.state import State
 from opsbot.replica.world import AlarmSpec, Buckets, Floats, Role, SeriesId, World
 
 NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
@@ -128,24 +130,40 @@ class Aws:
 
     running: Running
     clock: Clock
+    _clients: dict[tuple[str, str, str, int], Any] = field(default_factory=dict)
+    _tenant_key: str = ""
 
-    def client(
-        self, service: str, *, key: str = "demo", token: str | None = None, region: str = REGION, attempts: int = 1
-    ) -> Any:
-        config = Config(retries={"total_max_attempts": attempts, "mode": "standard"}, parameter_validation=False)
+    def client(self, service: str, *, key: str = "demo", region: str = REGION, attempts: int = 1) -> Any:
+        wanted = (service, key, region, attempts)
+        if wanted not in self._clients:
+            self._clients[wanted] = self._new_client(*wanted)
+        return self._clients[wanted]
+
+    def _new_client(self, service: str, key: str, region: str, attempts: int) -> Any:
         return BOTO.client(
             service,
             endpoint_url=self.running.url,
-            config=config,
+            config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, parameter_validation=False),
             region_name=region,
             aws_access_key_id=key,
             aws_secret_access_key="secret",
-            aws_session_token=token,
+            aws_session_token="token" if key.startswith("ASIA") else None,
         )
 
+    def heal(self) -> None:
+        """Back to the beginning: no faults, quotas or published data, nothing counted, the clock at NOW."""
+        fresh = State()
+        for part in ("published", "faults", "tally"):
+            setattr(self.running.state, part, getattr(fresh, part))
+        self.running.state.limits = Limits(enabled=False)
+        self.clock.at = NOW
+
     def tenant_client(self, service: str) -> Any:
-        issued = self.client("sts").assume_role(RoleArn=OPEN_ROLE, RoleSessionName="tests")["Credentials"]
-        return self.client(service, key=issued["AccessKeyId"], token=issued["SessionToken"])
+        """A client with the credentials of the tenant's open role."""
+        if not self._tenant_key:
+            issued = self.client("sts").assume_role(RoleArn=OPEN_ROLE, RoleSessionName="tests")["Credentials"]
+            self._tenant_key = issued["AccessKeyId"]
+        return self.client(service, key=self._tenant_key)
 
 
 def start(world: World, handlers: dict[tuple[str, str], Handler] | None = None) -> Aws:

@@ -104,6 +104,18 @@ def test_history_tells_the_changes_newest_first(aws: Aws) -> None:
     assert [items[0]["Timestamp"], items[1]["Timestamp"]] == [NOW, NOW - timedelta(minutes=15)]
 
 
+def test_a_state_that_never_changed_is_no_history(aws: Aws) -> None:
+    client = aws.tenant_client("cloudwatch")
+    assert client.describe_alarm_history(AlarmName="tail")["AlarmHistoryItems"] == []
+    # As far back as states are followed: the midnight three days ago.
+    assert described(aws)["tail"]["StateUpdatedTimestamp"] == NOW.replace(hour=0) - timedelta(days=3)
+
+
+def test_a_composite_changes_with_what_it_names(aws: Aws) -> None:
+    items = aws.tenant_client("cloudwatch").describe_alarm_history(AlarmTypes=["CompositeAlarm"])["AlarmHistoryItems"]
+    assert [(item["AlarmName"], item["Timestamp"]) for item in items] == [("both", NOW)]
+
+
 def test_history_by_time(aws: Aws) -> None:
     client = aws.tenant_client("cloudwatch")
     items = client.describe_alarm_history(StartDate=NOW, EndDate=NOW, ScanBy="TimestampAscending")["AlarmHistoryItems"]
