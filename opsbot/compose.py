@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -22,11 +21,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """The domain that Message-IDs are made under when a sender's address does not give one."""
-
-    domain: str = "opsbot.invalid"
+NOBODY = "opsbot@opsbot.invalid"
+"""Who a letter is from and to where a channel has no addresses, such as a folder."""
 
 
 def compose(
@@ -35,7 +31,6 @@ def compose(
     channel: Channel,
     name: str,
     templates: Sequence[BaseLoader],
-    sending: Sending,
     *,
     now: datetime,
     new_id: Callable[[], str],
@@ -45,7 +40,7 @@ def compose(
         case Format.SLACK:
             yield from _slack(report, about, channel, name, now, new_id)
         case Format.EMAIL:
-            yield _email(report, about, channel, name, templates, sending, now, new_id())
+            yield _email(report, about, channel, name, templates, now, new_id())
 
 
 def with_templates(templates: Sequence[BaseLoader], render: Callable[[BaseLoader], T]) -> T:
@@ -84,16 +79,17 @@ def _email(
     channel: Channel,
     name: str,
     templates: Sequence[BaseLoader],
-    sending: Sending,
     now: datetime,
     id: str,
 ) -> Message:
-    sender = getattr(channel, "sender", "") or f"opsbot@{sending.domain}"
-    domain = sender.rpartition("@")[2].rstrip(">") or sending.domain
-    to, message_id = channel.to.split(", "), f"<{id}@{domain}>"
+    sender = channel.sender or NOBODY
+    to = channel.to.split(", ") if channel.sender else [NOBODY]
+    domain = sender.rpartition("@")[2]
     body = with_templates(
         templates,
-        lambda loader: email.render(report, about, loader, sender=sender, to=to, domain=domain, message_id=message_id),
+        lambda loader: email.render(
+            report, about, loader, sender=sender, to=to, domain=domain, message_id=f"<{id}@{domain}>"
+        ),
     )
     return Message(
         id=id,

@@ -73,6 +73,7 @@ class DeliveryError(OpsbotError):
 
     `permanent`: the same bytes will never be taken. `retry_after`: seconds the peer asked us to wait, or None.
     `ambiguous`: the peer may have taken it (time-out or reset after the body was sent); look before sending again.
+    `remaining`: some of the recipients have it; these, as in `Message.to`, are to be tried again ("" is none). None: nobody has it.
     """
 
     def __init__(
@@ -82,12 +83,14 @@ class DeliveryError(OpsbotError):
         permanent: bool,
         retry_after: float | None = None,
         ambiguous: bool = False,
+        remaining: str | None = None,
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.permanent = permanent
         self.retry_after = retry_after
         self.ambiguous = ambiguous
+        self.remaining = remaining
 
 
 class StoreError(OpsbotError):

@@ -106,6 +106,10 @@ class Channel(Protocol):
     def to(self) -> str:
         """Whom it reaches, for people: `#ops`, `ops@example.org`."""
 
+    @property
+    def sender(self) -> str:
+        """The address its letters come from; "" where there is none."""
+
     def send(self, message: Message, thread: str) -> str:
         """Hand over the bytes; what the peer calls it (may be ""). `thread` is the provider id to reply under, or "".
         Raises DeliveryError."""

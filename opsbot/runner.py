@@ -11,13 +11,13 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from jinja2 import BaseLoader
 
 from opsbot import __version__
-from opsbot.compose import Sending, compose, with_templates
+from opsbot.compose import compose, with_templates
 from opsbot.errors import CloudError, JobError
 from opsbot.job import Context, Job, Outcome, Settings
 from opsbot.model.check import Check
@@ -39,8 +39,11 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Everything that decides what a run says. `at` is the moment judged; `channels` are names, all of them known. Of `templates`
-    the first that works is used: a broken template of a home's own costs its looks, not its report."""
+    """Everything that decides what a run says.
+
+    `at` is the moment judged; `channels` are names, all of them known. Of `templates` the first that works is used: a
+    broken template of a home's own costs its looks, not its report.
+    """
 
     name: str
     job: Job[Settings]
@@ -56,7 +59,6 @@ class Request:
     coverage_min: float = 0.8
     scheduled_for: datetime | None = None
     url_base: str = ""
-    sender: Sending = field(default_factory=Sending)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,7 @@ def execute(request: Request, world: World, *, dry_run: bool = False, progress: 
 
 
 def estimate(request: Request, world: World, *, progress: Progress = quiet) -> Estimate:
-    """What the run would ask of AWS. Describe calls are made, because only they tell how many metrics there are; they are free."""
+    """What the run would ask of AWS. Describe calls are made: only they tell how many metrics there are, and they are free."""
     priced = _Priced(world.cloud)
     try:
         request.job.run(_context(request, priced, {}, progress), request.settings)
@@ -207,7 +209,7 @@ def _bare(request: Request, outcome: Outcome) -> Report:
 def _messages(request: Request, world: World, result: Result) -> Iterator[Message]:
     for name in request.channels:
         yield from compose(
-            result.report, result.about, world.channels[name], name, request.templates, request.sender,
+            result.report, result.about, world.channels[name], name, request.templates,
             now=world.now(), new_id=lambda: new_id(world.now()),
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from opsbot.cli import Options
 
 @click.command(short_help="Print the least IAM policy for what is switched on.")
 @click.option("--for", "whom", type=click.Choice(["role", "opsbot", "trust"]), default="role", show_default=True,
-              help="role: for the role in each account. opsbot: for the identity opsbot runs as. trust: who may assume the role.")  # fmt: skip
+              help="role: for the role in each account; opsbot: for the identity it runs as; trust: who may assume the role.")  # fmt: skip
 @click.option("--principal", metavar="ARN", help="With --for trust: the identity opsbot runs as.")
 @click.option("--external-id", metavar="ID", help="With --for trust: demand this external id.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")

@@ -1,0 +1,246 @@
+"""Slack: one attempt a call, and a look into the channel's history before a second one.
+
+Slack has no idempotency key. The message's metadata carries the outbox id instead, and `find` reads it back.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import orjson
+from pydantic import AfterValidator, Field
+
+from opsbot.channels.settings import SecretReference, Settings, printable, unsecret
+from opsbot.errors import DeliveryError
+from opsbot.model.message import Format, Message
+
+if TYPE_CHECKING:
+    from slack_sdk import WebClient
+    from slack_sdk.errors import SlackApiError
+
+EVENT = "opsbot_outbox"
+# Our clock and Slack's need not agree to the second; a message from before the outbox wrote it cannot be ours.
+SKEW = timedelta(minutes=5)
+THREAD_AGE = timedelta(days=7)
+PAGES = 20
+FALLBACK = 4_000
+
+_LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
+_DOUBTFUL = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+_TOO_FANCY = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "too_many_attachments"}
+_NO_RIGHT = {"missing_scope", "not_allowed_token_type", "access_denied", "no_permission", "method_not_supported"}
+_HINTS = {
+    "invalid_auth": "the bot token is wrong; put a valid one where channels.<name>.token points",
+    "not_authed": "the bot token is empty; put a valid one where channels.<name>.token points",
+    "token_revoked": "the bot token was revoked; install the app again and store the new token",
+    "token_expired": "the bot token has expired; install the app again and store the new token",
+    "account_inactive": "the app or its workspace was switched off; ask a workspace admin",
+    "channel_not_found": "check channels.<name>.channel: the channel's id; invite the app to a private channel",
+    "not_in_channel": "invite the app into the channel: /invite @<the app>",
+    "is_archived": "the channel is archived; set channels.<name>.channel to a living one",
+    "missing_scope": "give the app the scopes chat:write and channels:history, then install it again",
+}
+
+
+def _channel_id(value: str) -> str:
+    if not re.fullmatch(r"[CDG][A-Z0-9]{4,}", value):
+        where = "in Slack it stands at the bottom of the channel's details"
+        raise ValueError(f"expected a channel id such as C0123456 ({where}), got {unsecret(value)}")
+    return value
+
+
+class SlackSettings(Settings):
+    """`channel` is the id (C0123456), because only ids can be read back; `name` is what people call it (#ops)."""
+
+    kind: Literal["slack"]
+    token: SecretReference
+    channel: Annotated[str, AfterValidator(_channel_id)]
+    name: str = ""
+    base_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = "https://slack.com/api/"
+    timeout: Annotated[float, Field(gt=0, le=60)] = 10.0
+
+
+class SlackChannel:
+    """Posts Block Kit messages; what the peer calls one is `<channel id>/<ts>`."""
+
+    format = Format.SLACK
+
+    def __init__(self, settings: SlackSettings, *, token: str) -> None:
+        self._settings = settings
+        self._token = token
+
+    sender = ""
+
+    @property
+    def to(self) -> str:
+        return self._settings.name or self._settings.channel
+
+    def send(self, message: Message, thread: str) -> str:
+        """One attempt; if Slack will not take the blocks, their fallback text within it. Raises DeliveryError."""
+        post = _payload(message) | {"channel": self._settings.channel, "metadata": _metadata(message)}
+        if thread:
+            post["thread_ts"] = thread.rpartition("/")[2]
+        try:
+            answer = self._call("chat.postMessage", post)
+        except _TooFancy:
+            answer = self._call("chat.postMessage", _plain(post))
+        return f"{answer.get('channel', self._settings.channel)}/{answer.get('ts', '')}"
+
+    def check(self) -> None:
+        """Whether the token is good, without telling anybody anything. Raises DeliveryError."""
+        self._call("auth.test", {})
+
+    def find(self, message: Message) -> str | None:
+        """None when the app may not read the channel. Raises DeliveryError when Slack does not answer."""
+        try:
+            return self._find(message)
+        except DeliveryError as error:
+            if error.permanent:
+                return None
+            raise
+
+    def _find(self, message: Message) -> str | None:
+        parent = ""
+        # The thread of a reply may have begun long before it.
+        oldest = message.created_at - (THREAD_AGE if message.reply_to else SKEW)
+        for seen in self._pages("conversations.history", {"oldest": _stamp(oldest)}):
+            if seen is None:
+                return None
+            if _outbox_id(seen) == message.id:
+                return self._named(seen)
+            if message.reply_to and _outbox_id(seen) == message.reply_to:
+                parent = str(seen.get("ts", ""))
+        return self._find_reply(message, parent) if parent else ""
+
+    def _find_reply(self, message: Message, parent: str) -> str | None:
+        for seen in self._pages("conversations.replies", {"ts": parent}):
+            if seen is None:
+                return None
+            if _outbox_id(seen) == message.id:
+                return self._named(seen)
+        return ""
+
+    def _named(self, seen: Mapping[str, Any]) -> str:
+        return f"{self._settings.channel}/{seen.get('ts', '')}"
+
+    def _pages(self, method: str, which: dict[str, str]) -> Iterator[dict[str, Any] | None]:
+        """The messages, then None if there were more than anybody should read."""
+        cursor = ""
+        for _ in range(PAGES):
+            asked = {"channel": self._settings.channel, "include_all_metadata": "true", "limit": "200", **which}
+            answer = self._call(method, asked | ({"cursor": cursor} if cursor else {}), form=True)
+            yield from (seen for seen in answer.get("messages") or () if isinstance(seen, dict))
+            following = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not following or following == cursor:
+                return
+            cursor = following
+        yield None
+
+    def _call(self, method: str, arguments: dict[str, Any], *, form: bool = False) -> dict[str, Any]:
+        from slack_sdk.errors import SlackApiError, SlackClientError
+
+        try:
+            # History is asked as a form: Slack's read methods do not take JSON.
+            answer = self._client.api_call(method, **{"params" if form else "json": arguments})
+        except SlackApiError as error:
+            raise self._refused(method, error) from error
+        except (OSError, HTTPException, ValueError, SlackClientError) as error:
+            raise _unreached(self.to, error) from error
+        return answer.data if isinstance(answer.data, dict) else {}
+
+    @cached_property
+    def _client(self) -> WebClient:
+        from slack_sdk import WebClient
+
+        settings = self._settings
+        return WebClient(
+            token=self._token,
+            base_url=settings.base_url.rstrip("/") + "/",
+            timeout=settings.timeout,  # type: ignore[arg-type]
+            # The client's own retry posts twice when the peer drops after accepting; the outbox retries.
+            retry_handlers=[],
+            logger=_quiet(),
+        )
+
+    def _refused(self, method: str, error: SlackApiError) -> DeliveryError:
+        response = error.response
+        status = int(getattr(response, "status_code", 0) or 0)
+        code = printable(response.get("error") or "" if isinstance(getattr(response, "data", None), dict) else "")
+        headers = {str(name).lower(): value for name, value in (getattr(response, "headers", None) or {}).items()}
+        return _translated(f"{self.to}: {method}", status, code, headers.get("retry-after"))
+
+
+class _TooFancy(DeliveryError):
+    """Slack will not take these blocks; it would take the plain text."""
+
+
+def _translated(where: str, status: int, code: str, retry_after: object) -> DeliveryError:
+    """Slack's answer as one of ours. An answer with a code of Slack's is a clear no; anything else leaves doubt."""
+    if status == 429 or code in _LIMITED:
+        seconds = _seconds(retry_after)
+        return DeliveryError(f"{where}: Slack asks to wait {seconds:.0f} s", permanent=False, retry_after=seconds)
+    if status >= 500 or code in _DOUBTFUL or not re.fullmatch(r"[a-z0-9_]+", code):
+        return DeliveryError(f"{where}: Slack answered {status} {code}".rstrip(), permanent=False, ambiguous=True)
+    kind: Callable[..., DeliveryError] = _TooFancy if code in _TOO_FANCY else DeliveryError
+    hint = _HINTS.get(code, "look the code up in Slack's documentation of the method")
+    return kind(f"{where}: Slack refused it: {code}", permanent=True, hint=hint)
+
+
+def _seconds(value: object) -> float:
+    try:
+        return min(max(float(str(value)), 1.0), 3600.0)
+    except ValueError:
+        return 30.0
+
+
+def _unreached(where: str, error: Exception) -> DeliveryError:
+    cause = getattr(error, "reason", error)
+    never_sent = isinstance(cause, ConnectionRefusedError) or type(cause).__name__ in (
+        "gaierror",
+        "SSLCertVerificationError",
+    )
+    what = printable(cause) or type(cause).__name__
+    return DeliveryError(f"{where}: Slack was not reached: {what}", permanent=False, ambiguous=not never_sent)
+
+
+def _payload(message: Message) -> dict[str, Any]:
+    try:
+        payload = orjson.loads(message.body)
+    except orjson.JSONDecodeError as error:
+        raise DeliveryError(f"message {message.id}: its body is no JSON: {error}", permanent=True) from error
+    if not isinstance(payload, dict):
+        raise DeliveryError(f"message {message.id}: its body is no JSON object", permanent=True)
+    return payload
+
+
+def _plain(post: dict[str, Any]) -> dict[str, Any]:
+    text = str(post.get("text") or "opsbot: this message was too large for Slack")
+    return {name: value for name, value in post.items() if name != "blocks"} | {"text": text[:FALLBACK]}
+
+
+def _metadata(message: Message) -> dict[str, Any]:
+    return {"event_type": EVENT, "event_payload": {"id": message.id}}
+
+
+def _outbox_id(seen: Mapping[str, Any]) -> str:
+    metadata = seen.get("metadata")
+    if not isinstance(metadata, dict) or metadata.get("event_type") != EVENT:
+        return ""
+    return str((metadata.get("event_payload") or {}).get("id", ""))
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment.timestamp():.6f}"
+
+
+def _quiet() -> logging.Logger:
+    """The client logs failures itself; they are told once, by whoever asked."""
+    logger = logging.getLogger("opsbot.channels.slack.client")
+    logger.setLevel(logging.CRITICAL + 1)
+    return logger
