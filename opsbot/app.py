@@ -150,18 +150,24 @@ def secret(reference: str) -> str:
 
 
 def check_online(config: Config) -> list[Problem]:
-    """What only asking can tell: secrets that cannot be read, roles that cannot be assumed, channels that do not answer."""
+    """What only asking can tell: roles that cannot be assumed, secrets that cannot be read, channels that do not answer."""
+    return [*_strangers(config), *_mute(config)]
+
+
+def _strangers(config: Config) -> Iterator[Problem]:
     with aws(config) as cloud:
-        found = [
-            Problem(f"config.toml.environments.{gap.environment}", gap.why)
-            for gap in cloud.sign_in(config.environments)
-        ]
+        # Looking for nothing still has to sign in everywhere.
+        for seen in cloud.inventory(config.environments, frozenset(), frozenset(), now()):
+            for gap in seen.gaps:
+                yield Problem(f"config.toml.environments.{seen.environment}", gap.why)
+
+
+def _mute(config: Config) -> Iterator[Problem]:
     for name in config.channels:
         try:
             _channel(config, name).check()
         except OpsbotError as error:
-            found.append(Problem(f"config.toml.channels.{name}", error.message))
-    return found
+            yield Problem(f"config.toml.channels.{name}", error.message)
 
 
 def templates(place: home.Home) -> tuple[BaseLoader, ...]:

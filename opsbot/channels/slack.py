@@ -147,7 +147,8 @@ class SlackChannel:
 
         try:
             # History is asked as a form: Slack's read methods do not take JSON.
-            answer = self._client.api_call(method, **{"params" if form else "json": arguments})
+            sent, asked = (None, arguments) if form else (arguments, None)
+            answer = self._client.api_call(method, params=asked, json=sent)
         except SlackApiError as error:
             raise self._refused(method, error) from error
         except (OSError, HTTPException, ValueError, SlackClientError) as error:

@@ -89,10 +89,7 @@ class Kind:
 
 def fits(check: Check, resource: Resource) -> bool:
     """Whether a check is for a resource: its selector, tags that are there, and the facts it requires."""
-    return (
-        check.where.takes(resource)
-        and all(_meets(resource, key, want) for key, want in common(check).requires)
-    )
+    return check.where.takes(resource) and all(_meets(resource, key, want) for key, want in common(check).requires)
 
 
 def _meets(resource: Resource, key: str, want: str) -> bool:

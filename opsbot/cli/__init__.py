@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("opsbot.cli.run:run", "Run jobs now and print what they say."),
     "reports": ("opsbot.cli.archive:reports", "List and show the reports kept in the archive."),
     "outbox": ("opsbot.cli.archive:outbox", "Show what has not reached people yet, and why."),
+    "runbook": ("opsbot.cli.runbook:runbook", "List and show runbooks."),
     "iam-policy": ("opsbot.cli.policy:iam_policy", "Print the least IAM policy for what is switched on."),
     "demo": ("opsbot.cli.demo:demo", "See it work: embedded AWS, Slack and mail on loopback."),
     "aws-replica": ("opsbot.cli.demo:aws_replica", "Start the embedded AWS alone."),

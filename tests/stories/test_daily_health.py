@@ -137,3 +137,16 @@ def test_every_format_carries_verdict_and_coverage(house: House, format_: str, t
     assert "evaluated" in text
     if format_ in ("json", "slack"):
         json.loads(text)
+
+
+def test_validate_online_tries_roles_and_channels(telling: House, world: World) -> None:
+    assert telling.opsbot("validate", "--online").code == 0
+    account = next(e.account for e in world.environments if e.name == "gva-prod")
+    config = telling.path / "config.toml"
+    text = config.read_text().replace(f"{account}:role/opsbot", f"{account}:role/deleted")
+    config.write_text(text.replace('"managers"]', '"post"]').replace("[channels.managers]", "[channels.post]\ntimeout = 1"))
+    config.write_text(config.read_text().replace('host = "127.0.0.1"', 'host = "127.0.0.2"'))
+    told = telling.opsbot("validate", "--online")
+    assert told.code == 2
+    assert "config.toml.environments.gva-prod: sts:AssumeRole is denied" in told.err
+    assert "config.toml.channels.post" in told.err
