@@ -55,7 +55,8 @@ class Grid:
     def series(self, row: int, judged: int) -> Series:
         # NaN is the one value that differs from itself; a call a point would be the dearest part of a breaching row.
         values = tuple(None if value != value else value for value in self.values[row].tolist())
-        return Series(times=tuple(self.times.tolist()), values=values, judged=judged)
+        times = range(self.start, self.start + self.step * len(values), self.step)
+        return Series(times=times, values=values, judged=judged)
 
     def frame(self, names: Sequence[str]) -> pd.DataFrame:
         """Long form: `time` (UTC), `resource`, `value`; sorted by resource and time, no NaN."""

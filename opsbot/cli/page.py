@@ -16,6 +16,8 @@ GAP = re.compile(r"\{(region|environment|account|resource|profile_or_role)\}")
 _WITH_PROFILE = re.compile(r" +--profile \{profile_or_role\}")
 _FENCE = re.compile(r" *(?:```|~~~)")
 _HEADING = re.compile(r"#{1,6} +(.*)")
+_CODE = re.compile(r"`[^`]+`")
+_KEPT = "\N{NO-BREAK SPACE}"
 _ITEM = re.compile(r" *(?:[-*]|\d+\.) +")
 
 
@@ -66,18 +68,16 @@ def fill(body: str, values: Mapping[str, str]) -> str:
 
     An empty `profile_or_role` takes the option with it.
     """
+    quoted = {name: shlex.quote(value) for name, value in values.items()}
     told = []
     for line in lines(body):
         text = _WITH_PROFILE.sub("", line.text) if values.get("profile_or_role") == "" else line.text
-        told.append(GAP.sub(lambda gap, code=line.code: _value(gap, values, code), text))  # type: ignore[misc]
+        told.append(_filled(text, values if not line.code else quoted))
     return "\n".join(told) + "\n"
 
 
-def _value(gap: re.Match[str], values: Mapping[str, str], code: bool) -> str:
-    value = values.get(gap[1])
-    if value is None:
-        return gap[0]
-    return shlex.quote(value) if code else value
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return GAP.sub(lambda gap: values.get(gap[1], gap[0]), text)
 
 
 def gaps(body: str) -> list[str]:
@@ -155,4 +155,7 @@ def _under(item: str) -> str:
 
 
 def _wrap(text: str, width: int, *, after: str) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent=after, break_long_words=False, break_on_hyphens=False)
+    # A command in running text stays on one line, so that it can be copied.
+    whole = _CODE.sub(lambda code: code[0].replace(" ", _KEPT), text)
+    told = textwrap.wrap(whole, width, subsequent_indent=after, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(_KEPT, " ") for line in told]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -79,6 +81,10 @@ def run(options: Options, /, jobs: tuple[str, ...], format_: str, **wish: object
     """
     asked = Wish(format=format_, **wish)  # type: ignore[arg-type]
     signal.signal(signal.SIGTERM, _terminated)
+    _give_memory_back()
+    # A run is a short process that makes millions of small values and hardly a ring: walking them all, over and over,
+    # took a third of a large run. What rings there are go with the process.
+    gc.disable()
     from opsbot import app
 
     house = app.load(options.home_option, log_format=options.log_format, verbose=options.verbose)
@@ -86,6 +92,17 @@ def run(options: Options, /, jobs: tuple[str, ...], format_: str, **wish: object
     with app.world(house, channels={name for request in requests for name in request.channels}) as world:
         codes = [_one(options, asked, request, world) for request in requests]
     return next(code for code in _SEVERITY if code in codes)
+
+
+def _give_memory_back() -> None:
+    """Answers of megabytes go back to the system once they were read, instead of staying in each thread's heap: with 16
+    threads that is a third of a large run's memory. Only glibc knows these words; elsewhere nothing happens."""
+    import ctypes
+
+    trim_above, heaps = (-3, 256 * 1024), (-8, 2)
+    with suppress(OSError, AttributeError):
+        for setting in (trim_above, heaps):
+            ctypes.CDLL(None).mallopt(*setting)
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

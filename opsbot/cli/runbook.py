@@ -125,12 +125,11 @@ def _sign_in(environment: Environment) -> str:
         return "> The commands sign in with the credentials at hand."
     lines = [f"role_arn {shlex.quote(environment.role_arn)}", "source_profile default"]
     lines += [f'external_id "EXTERNAL_ID"  # from {environment.external_id}'] if environment.external_id else []
-    commands = "\n".join(
-        f"aws configure set profile.{shlex.quote(environment.name)}.{line}" for line in lines
-    )
+    commands = "\n".join(f"aws configure set profile.{shlex.quote(environment.name)}.{line}" for line in lines)
     return (
         "> The commands sign in with the profile {profile_or_role}. If your AWS CLI has none of that name, the lines\n"
-        "> below make it from opsbot's role. That role only reads: for the safe actions use your own.\n\n"
+        "> below make it from opsbot's role. That role reads what the checks need and no more: where AWS denies it\n"
+        "> something, and for every safe action, use a profile of your own.\n\n"
         f"```\n{commands}\n```"
     )
 

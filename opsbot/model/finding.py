@@ -15,12 +15,12 @@ Evidence = tuple[tuple[str, "Plain | tuple[Plain, ...]"], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Points for a chart: `times` in epoch seconds, `values` in the finding's unit, None where no datum was.
+    """Points for a chart: `times` in epoch seconds, evenly spaced; `values` in the finding's unit, None where no datum was.
 
     `judged` is how many of them were settled when they were judged; the rest is drawn only.
     """
 
-    times: tuple[int, ...]
+    times: range
     values: tuple[float | None, ...]
     judged: int
 

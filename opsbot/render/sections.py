@@ -152,8 +152,7 @@ def _joined(value: object) -> str:
 
 
 def _step(finding: Finding) -> int:
-    times = finding.series.times if finding.series else ()
-    return times[1] - times[0] if len(times) > 1 else 0
+    return finding.series.times.step if finding.series else 0
 
 
 def _alt(finding: Finding, resource: str) -> str:

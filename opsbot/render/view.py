@@ -235,7 +235,7 @@ def _chart(spec: ChartSpec) -> ChartSpec:
 
 def chart_anchor(spec: ChartSpec) -> str:
     """The same before and after cleaning: it depends on what is drawn, not on what is said."""
-    return f"c-{_digest(f'{spec.series.times[:1]}{spec.series.values}{spec.limit}')}"
+    return f"c-{_digest(f'{spec.series.times}{spec.series.values}{spec.limit}')}"
 
 
 def _score(score: Score) -> Score:

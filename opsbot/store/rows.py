@@ -135,7 +135,7 @@ def dump_finding(value: Finding) -> str:
         "labels": value.labels,
         "runbook": value.runbook,
         "evidence": value.evidence,
-        "series": value.series and [value.series.times, value.series.values, value.series.judged],
+        "series": value.series and [_span(value.series.times), value.series.values, value.series.judged],
     }
     return _dump(payload)
 
@@ -156,7 +156,11 @@ def load_finding(payload: str) -> Finding:
 
 
 def _series(value: list[Any] | None) -> Series | None:
-    return Series(times=tuple(value[0]), values=tuple(value[1]), judged=value[2]) if value else None
+    return Series(times=range(*value[0]), values=tuple(value[1]), judged=value[2]) if value else None
+
+
+def _span(times: range) -> tuple[int, int, int]:
+    return times.start, times.stop, times.step
 
 
 def _tuples(value: Any) -> Any:

@@ -88,7 +88,7 @@ def series(
 ) -> Series:
     """A day that hums around `level` and leaves for `peak` when trouble starts; the last four points are unsettled."""
     start, count = epoch(WINDOW.start), int(WINDOW.length.total_seconds()) // step
-    times = tuple(start + place * step for place in range(count))
+    times = range(start, start + count * step, step)
 
     chance = random.Random(count + round(peak * 100))
     hum = swing * min(level, abs(100 - level)) if peak <= 100 else swing * level

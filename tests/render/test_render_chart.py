@@ -68,7 +68,7 @@ def test_the_limit_is_drawn_and_the_breach_filled_where_it_was_crossed() -> None
 
 def test_gaps_stay_open_and_lonely_points_are_seen() -> None:
     start = NOW.timestamp() - 86400
-    times = tuple(int(start) + 300 * n for n in range(288))
+    times = range(int(start), int(start) + 300 * 288, 300)
     holes = Series(
         times=times, values=tuple(50.0 if n < 40 or n == 140 or n > 250 else None for n in range(288)), judged=288
     )
@@ -98,14 +98,14 @@ def test_no_label_stops_a_chart(label: str) -> None:
     ],
 )
 def test_a_chart_that_cannot_be_drawn_becomes_a_note(values: tuple[float | None, ...], note: str) -> None:
-    spec = replace(SPEC, series=Series(times=tuple(range(len(values))), values=values, judged=len(values)), since=None)
+    spec = replace(SPEC, series=Series(times=range(len(values)), values=values, judged=len(values)), since=None)
     assert chart.safely(spec, "light") == chart.Drawn(b"", note)
 
 
 @pytest.mark.parametrize("limit", [0.0, -1e9, 1e14, math.nan, math.inf, None])
 @pytest.mark.parametrize("level", [0.0, -5.0, 1e-12, 1e14])
 def test_any_level_and_limit_is_drawn_or_noted(level: float, limit: float | None) -> None:
-    flat = Series(times=tuple(range(0, 3000, 300)), values=(level,) * 10, judged=0)
+    flat = Series(times=range(0, 3000, 300), values=(level,) * 10, judged=0)
     drawn = chart.safely(replace(SPEC, series=flat, limit=limit, since=None), "light")
     assert bool(drawn.png) != bool(drawn.note)
 

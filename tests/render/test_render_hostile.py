@@ -199,7 +199,7 @@ NUMBERS: dict[str, tuple[float | None, ...]] = {
 
 @pytest.mark.parametrize("values", NUMBERS.values(), ids=NUMBERS.keys())
 def test_no_number_breaks_a_report(values: tuple[float | None, ...], templates: BaseLoader) -> None:
-    line = Series(times=tuple(range(0, 300 * len(values), 300)), values=values, judged=len(values))
+    line = Series(times=range(0, 300 * len(values), 300), values=values, judged=len(values))
     number = values[0] if values else None
     found = tuple(replace(f, value=number, limit=number, series=line) for f in findings())
     told, source = report(found), about(found)

@@ -27,10 +27,13 @@ MOMENT = st.datetimes(
     datetime(2200, 1, 1),  # noqa: DTZ001  the strategy adds the zone
     timezones=st.just(UTC) | st.just(timezone(timedelta(hours=5, minutes=45))),
 )
-SERIES = st.lists(st.tuples(st.integers(0, 2**40), st.none() | NUMBER), max_size=6).map(
-    lambda points: Series(
-        times=tuple(t for t, _ in points), values=tuple(v for _, v in points), judged=len(points) // 2
-    )
+SERIES = st.builds(
+    lambda start, step, values: Series(
+        times=range(start, start + step * len(values), step), values=tuple(values), judged=len(values) // 2
+    ),
+    st.integers(0, 2**40),
+    st.integers(1, 86400),
+    st.lists(st.none() | NUMBER, max_size=6),
 )
 FINDING = st.builds(
     Finding,

@@ -1,0 +1,82 @@
+"""AWS, read only: the only package that knows botocore, which is imported when the first call is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from opsbot.aws import plan as planning
+from opsbot.aws.meter import Meter
+from opsbot.errors import PlanTooDear
+from opsbot.model.environment import Environment
+from opsbot.model.resource import Inventory
+from opsbot.model.run import Usage
+from opsbot.ports import Ask, CustomMetric, Estimate, Reading
+
+if TYPE_CHECKING:
+    from opsbot.aws.session import Sessions
+
+
+class Aws:
+    """`ports.Cloud` on AWS. `secrets` resolves an external id's reference; `max_usd` limits what one `read` may cost;
+    `attempts` is how often one call is tried. Everything runs on one pool of `threads`; close it, or use `with`.
+    """
+
+    def __init__(
+        self,
+        threads: int = 16,
+        max_usd: float | None = None,
+        secrets: Callable[[str], str] = str,
+        *,
+        attempts: int = 8,
+    ) -> None:
+        self._threads = threads
+        self._max_usd = max_usd
+        self._secrets = secrets
+        self._attempts = attempts
+        self._meter = Meter()
+
+    def __enter__(self) -> Aws:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the threads go; what is still queued is dropped."""
+        if "_pool" in self.__dict__:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def inventory(
+        self, environments: Sequence[Environment], kinds: frozenset[str], custom: frozenset[CustomMetric], now: datetime
+    ) -> Iterator[Inventory]:
+        from opsbot.aws.inventory import Inventories
+
+        return iter(Inventories(environments, kinds, custom, now, self._sessions, self._pool))
+
+    def estimate(self, asks: Sequence[Ask]) -> Estimate:
+        return planning.estimate(planning.plan(asks))
+
+    def read(self, asks: Sequence[Ask]) -> Iterator[tuple[Reading, ...]]:
+        from opsbot.aws.reading import Readings
+
+        planned = planning.plan(asks)
+        if self._max_usd is not None and (price := planning.estimate(planned).usd) > self._max_usd:
+            raise PlanTooDear(price, self._max_usd)
+        return iter(Readings(planned, self._sessions, self._pool, self._meter, self._threads))
+
+    def usage(self) -> Usage:
+        return self._meter.usage()
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, thread_name_prefix="aws")
+
+    @cached_property
+    def _sessions(self) -> Sessions:
+        from opsbot.aws.session import Sessions
+
+        return Sessions(threads=self._threads, attempts=self._attempts, meter=self._meter, secrets=self._secrets)

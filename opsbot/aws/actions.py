@@ -1,0 +1,31 @@
+"""IAM's names for AWS's operations: they differ from the API's more often than one would think."""
+
+from __future__ import annotations
+
+# Service ids as botocore's events write them -> IAM's prefix, where the two differ.
+_PREFIXES = {
+    "elastic-load-balancing-v2": "elasticloadbalancing",
+    "api-gateway": "apigateway",
+    "apigatewayv2": "apigateway",
+    "database-migration-service": "dms",
+    "resource-groups-tagging-api": "tag",
+}
+
+_ACTIONS = {
+    "s3:ListBuckets": "s3:ListAllMyBuckets",
+    "s3:ListBucketMetricsConfigurations": "s3:GetMetricsConfiguration",
+    # API Gateway is allowed by HTTP verb, and opsbot only reads.
+    "apigateway:GetRestApis": "apigateway:GET",
+    "apigateway:GetStages": "apigateway:GET",
+    "apigateway:GetApis": "apigateway:GET",
+}
+
+
+def call_name(service_id: str, operation: str) -> str:
+    """`cloudwatch:GetMetricData`: how calls are counted and shown."""
+    return f"{_PREFIXES.get(service_id, service_id)}:{operation}"
+
+
+def action_of(call: str) -> str:
+    """The IAM action that allows a call: `s3:ListBuckets` needs `s3:ListAllMyBuckets`."""
+    return _ACTIONS.get(call, call)

@@ -1,0 +1,170 @@
+"""What no single key can tell: secrets in clear, names used twice, keys that contradict each other.
+
+Works on the tables as they stand, wrong types and all, so that these are told beside everything else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from opsbot.config import regions
+from opsbot.config.file import ARN
+from opsbot.config.problems import nearest
+from opsbot.secrets import IN_CLEAR, NOT_SHOWN, is_reference, looks_like_secret
+
+Path = tuple[str | int, ...]
+Found = tuple[Path, str]
+Table = Mapping[str, Any]
+
+_NAMED_SECRET = re.compile(
+    r"(?:.*[_-])?(?:password|passwd|passphrase|secret|token|api_?key|private_?key|access_?key(?:_?id)?)", re.IGNORECASE
+)
+
+
+def job_name(name: str) -> str:
+    """A job's name is its file's; people write hyphens too."""
+    return name.replace("-", "_")
+
+
+def deeper_than(tables: Table, limit: int) -> bool:
+    """Whether values nest deeper than `limit`; walks without recursion, because that is the point."""
+    level: list[Any] = [tables]
+    for _ in range(limit + 1):
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return False
+    return True
+
+
+def holds_number_beyond(tables: Table, limit: int) -> bool:
+    """Whether any integer is too large for the format; the tables are known not to nest too deep."""
+    return any(isinstance(value, int) and not -limit <= value < limit for value in _values(tables))
+
+
+def _values(value: object) -> Iterator[object]:
+    yield value
+    for inner in _inside(value):
+        yield from _values(inner)
+
+
+def _inside(value: object) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def secrets_in_clear(tables: Table) -> Iterator[Found]:
+    """Keys and values only secrets look like, and keys called `password` or `token` whose value is no reference."""
+    for path, value in _strings(tables, ()):
+        if looks_like_secret(value):
+            yield path, IN_CLEAR
+        elif isinstance(path[-1], str) and looks_like_secret(path[-1]):
+            yield path, "the key " + IN_CLEAR
+        elif path[0] in ("channels", "jobs") and _named_secret(path[-1]) and not is_reference(value):
+            yield path, NOT_SHOWN
+
+
+def _named_secret(key: str | int) -> bool:
+    return isinstance(key, str) and _NAMED_SECRET.fullmatch(key[:100]) is not None
+
+
+def _strings(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    """Every text with its path; other values count as empty text, so that their keys are looked at."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, dict | list) and looks_like_secret(key):
+                yield (*path, key), ""
+            yield from _strings(inner, (*path, key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _strings(inner, (*path, place))
+    elif isinstance(value, str):
+        yield path, value
+    elif path and isinstance(path[-1], str) and looks_like_secret(path[-1]):
+        yield path, ""
+
+
+def between_keys(tables: Table) -> Iterator[Found]:
+    """Every contradiction between keys, in no particular order."""
+    for rule in _RULES:
+        yield from rule(tables)
+
+
+def rows(tables: Table, section: str) -> Iterator[tuple[int, Table]]:
+    """The tables of `[[section]]` that are tables, with their places."""
+    found = tables.get(section)
+    if isinstance(found, list):
+        yield from ((place, row) for place, row in enumerate(found) if isinstance(row, dict))
+
+
+def named(tables: Table, section: str) -> Iterator[tuple[str, Table]]:
+    """The tables of `[section.<name>]` that are tables, with their names."""
+    found = tables.get(section)
+    if isinstance(found, dict):
+        yield from ((name, row) for name, row in found.items() if isinstance(row, dict))
+
+
+def texts(value: object) -> Iterator[tuple[int, str]]:
+    if isinstance(value, list):
+        yield from ((place, text) for place, text in enumerate(value) if isinstance(text, str))
+
+
+def _names_used_twice(tables: Table) -> Iterator[Found]:
+    first: dict[str, int] = {}
+    for place, row in rows(tables, "environments"):
+        name = row.get("name")
+        if isinstance(name, str) and first.setdefault(name, place) != place:
+            yield ("environments", place, "name"), f'"{name}" is already the name of environments[{first[name]}]'
+
+
+def _regions(tables: Table) -> Iterator[Found]:
+    defaults = tables.get("defaults")
+    newer = {text for _, text in texts(defaults.get("newer_regions"))} if isinstance(defaults, dict) else set()
+    for place, row in rows(tables, "environments"):
+        seen: set[str] = set()
+        for index, region in texts(row.get("regions")):
+            why = f'"{region}" stands here twice' if region in seen else regions.unknown(region, newer)
+            if why:
+                yield ("environments", place, "regions", index), why
+            seen.add(region)
+
+
+def _signing_in(tables: Table) -> Iterator[Found]:
+    for place, row in rows(tables, "environments"):
+        role, account = row.get("role_arn"), row.get("account_id")
+        at: Path = ("environments", place)
+        if "profile" in row and "role_arn" in row:
+            yield (*at, "profile"), "expected either role_arn or profile, not both"
+        if "external_id" in row and "role_arn" not in row:
+            yield (*at, "external_id"), "is told when a role is assumed; set role_arn too, or take it out"
+        arn = ARN.fullmatch(role) if isinstance(role, str) else None
+        if arn and isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account) and arn["account"] != account:
+            yield (*at, "role_arn"), f"is of account {arn['account']}, but account_id says {account}"
+
+
+def _channels_of_jobs(tables: Table) -> Iterator[Found]:
+    channels = tables.get("channels", {})
+    known = list(channels) if isinstance(channels, dict) else []
+    for name, row in named(tables, "jobs"):
+        for index, channel in texts(row.get("channels")):
+            if channel not in known:
+                offer = nearest(channel, known) or "; add a table [channels.NAME]"
+                yield ("jobs", name, "channels", index), f'there is no channel "{channel}"{offer}'
+
+
+def _jobs_named_twice(tables: Table) -> Iterator[Found]:
+    first: dict[str, str] = {}
+    for name, _ in named(tables, "jobs"):
+        if first.setdefault(job_name(name), name) != name:
+            yield ("jobs", name), f"is the same job as jobs.{first[job_name(name)]}; keep one of the two tables"
+
+
+_RULES: tuple[Callable[[Table], Iterator[Found]], ...] = (
+    _names_used_twice,
+    _regions,
+    _signing_in,
+    _channels_of_jobs,
+    _jobs_named_twice,
+)

@@ -1,0 +1,75 @@
+"""The policy allows what is called, and nothing that is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opsbot.aws import Aws
+from opsbot.aws.actions import action_of
+from opsbot.aws.policy import actions, policy
+from opsbot.aws.readers import KINDS
+from opsbot.model.environment import Environment
+from opsbot.ports import Ask, CustomMetric, MetricQuery
+
+# Allowed and not called here: the first by ECS itself when DescribeServices is asked for tags, the second only where
+# S3 does not tell a bucket's region in its list.
+NOT_CALLED_HERE = {"ecs:ListTagsForResource", "s3:GetBucketLocation"}
+NEEDS_NOTHING = {"sts:GetCallerIdentity", "sts:AssumeRole"}
+
+
+def test_what_is_called_is_what_is_allowed(cloud: Any, environments: dict[str, Environment]) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from opsbot.model.period import Period
+
+    now = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
+    custom = frozenset({CustomMetric(namespace="Platform/Health", name="SystemAvailability", dimensions=("Customer",))})
+    asked = [
+        environments["dataplat-prod"],
+        environments["shopai-prod"],
+        environments["dhbw-prod"],
+        environments["edt-prod"],
+    ]
+    query = MetricQuery("AWS/Lambda", "Errors", (), "Sum", 300)
+    window = Period(start=now - timedelta(hours=1), end=now)
+    with Aws(secrets=lambda _: "opsbot-demo", attempts=3) as aws:
+        assert all(not inventory.gaps for inventory in aws.inventory(asked, KINDS, custom, now))
+        list(aws.read([Ask(environment=asked[0], region=asked[0].home_region, window=window, queries=(query,))]))
+        called = {action_of(name) for name, _ in aws.usage().calls} - NEEDS_NOTHING
+    assert called | NOT_CALLED_HERE == set(actions(KINDS, custom=True))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "custom", "wanted"),
+    [
+        pytest.param([], False, ["cloudwatch:GetMetricData"], id="metrics alone"),
+        pytest.param([], True, ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"], id="metrics of one's own"),
+        pytest.param(["rds-instance"], False, ["cloudwatch:GetMetricData", "rds:DescribeDBInstances"], id="its tags come along"),
+        pytest.param(["sqs-queue"], False, ["cloudwatch:GetMetricData", "sqs:ListQueues", "tag:GetResources"], id="with tags"),
+        pytest.param(["api-rest", "api-http"], False, ["apigateway:GET", "cloudwatch:GetMetricData"], id="one verb for two"),
+        pytest.param(["cwagent-disk"], False, ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "tag:GetResources"], id="disks"),
+        pytest.param(["metric:A/B"], True, ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"], id="a listed kind"),
+    ],
+)  # fmt: skip
+def test_actions(kinds: list[str], custom: bool, wanted: list[str]) -> None:
+    assert list(actions(kinds, custom)) == wanted
+
+
+def test_an_unknown_kind_is_an_error() -> None:
+    with pytest.raises(KeyError, match="blimp"):
+        actions(["blimp"], custom=False)
+
+
+def test_the_document() -> None:
+    assert policy(["b:Y", "a:X", "b:Y"]) == {
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": "OpsbotRead", "Effect": "Allow", "Action": ["a:X", "b:Y"], "Resource": "*"}],
+    }
+
+
+def test_only_reading_is_ever_asked_for() -> None:
+    assert all(
+        action.split(":")[1].startswith(("Describe", "Get", "List", "GET")) for action in actions(KINDS, custom=True)
+    )
