@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -101,8 +102,17 @@ class _Route:
     needs_headers: tuple[str, ...]
 
 
-@cache
+_MODELLING = Lock()
+
+
 def _routes(service: str) -> tuple[_Route, ...]:
+    # The model's own cache hands out half-made operations when two threads meet in it.
+    with _MODELLING:
+        return _made_routes(service)
+
+
+@cache
+def _made_routes(service: str) -> tuple[_Route, ...]:
     model = service_model(service)
     routes = [_route(model.operation_model(name)) for name in model.operation_names]
     return tuple(sorted(routes, key=lambda route: route.weight, reverse=True))

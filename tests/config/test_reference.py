@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from json_schema import faults
 from pydantic import BaseModel
 
 from opsbot import channels
@@ -22,6 +21,7 @@ from opsbot.config.file import (
     StoreTable,
 )
 from opsbot.validation import schema
+from tests.config.json_schema import faults
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA = ROOT / "docs" / "schemas" / "config.schema.json"

@@ -6,12 +6,12 @@ import re
 from datetime import date
 
 import pytest
-from aws_lines import Command, fenced, wrong
 
 from opsbot.checks import catalogue
 from opsbot.cli import page
 from opsbot.cli.page import Page
 from opsbot.home import shipped_home
+from tests.runbooks.aws_lines import Command, fenced, wrong
 
 NAMES = (
     "certificate-expiry", "cost-spike", "data-quality", "database-pressure", "high-error-rate",

@@ -144,7 +144,9 @@ def test_validate_online_tries_roles_and_channels(telling: House, world: World) 
     account = next(e.account for e in world.environments if e.name == "gva-prod")
     config = telling.path / "config.toml"
     text = config.read_text().replace(f"{account}:role/opsbot", f"{account}:role/deleted")
-    config.write_text(text.replace('"managers"]', '"post"]').replace("[channels.managers]", "[channels.post]\ntimeout = 1"))
+    config.write_text(
+        text.replace('"managers"]', '"post"]').replace("[channels.managers]", "[channels.post]\ntimeout = 1")
+    )
     config.write_text(config.read_text().replace('host = "127.0.0.1"', 'host = "127.0.0.2"'))
     told = telling.opsbot("validate", "--online")
     assert told.code == 2

@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from engine_world import Aws, start, tiny_world
+
+from tests.replica.engine.engine_world import Aws, start, tiny_world
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_world import CALLER, NOW, REGION, SETTLE, Aws, many_series, start, tiny_world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opsbot.replica.codec import Fault, Request
 from opsbot.replica.getmetricdata import get_metric_data_json
+from tests.replica.engine.engine_world import CALLER, NOW, REGION, SETTLE, Aws, many_series, start, tiny_world
 
 KEYS = ["MetricDataQueries", "Id", "MetricStat", "Metric", "Namespace", "MetricName", "Dimensions", "Name", "Value"]
 KEYS += ["Period", "Stat", "Expression", "Label", "ReturnData", "StartTime", "EndTime", "NextToken", "MaxDatapoints"]

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_world import NOW, Aws
 from hypothesis import given
 from hypothesis import strategies as st
 
 from opsbot.replica.codec import Fault
 from opsbot.replica.expressions import parse
+from tests.replica.engine.engine_world import NOW, Aws
 
 HOUR = timedelta(hours=1)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_world import NOW, REGION, SETTLE, TENANT, Aws
 
 from opsbot.replica.alarmrule import read_rule
 from opsbot.replica.alarmstate import evaluate
 from opsbot.replica.codec import Fault
+from tests.replica.engine.engine_world import NOW, REGION, SETTLE, TENANT, Aws
 
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
 # The user guide's two tables, "Configuring how CloudWatch alarms treat missing data"; N = 3, five points in range.

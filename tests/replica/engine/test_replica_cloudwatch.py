@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_world import NOW, Aws, many_series, start
+
+from tests.replica.engine.engine_world import NOW, Aws, many_series, start
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 import pytest
 from botocore.exceptions import ClientError
-from engine_world import NOW, OFF, REGION, TENANT, Aws
 from urllib3 import request
+
+from tests.replica.engine.engine_world import NOW, OFF, REGION, TENANT, Aws
 
 METRIC = {"Namespace": "AWS/Lambda", "Dimensions": [{"Name": "FunctionName", "Value": "hours"}]}
 QUERIES = [

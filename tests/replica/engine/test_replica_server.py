@@ -16,10 +16,10 @@ import botocore.serialize
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
-from engine_world import NOW, Aws, Clock, start, tiny_world
 
 from opsbot.replica.codec import Call, Fault, Params, Request
 from opsbot.replica.operations import operation_of
+from tests.replica.engine.engine_world import NOW, Aws, Clock, start, tiny_world
 
 UNKNOWN = [
     ("ec2", "describe_vpcs", {}, "ec2:DescribeVpcs"),

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from engine_world import CALLER, NOW, OPEN_ROLE, ROLE, TENANT, Aws
+
+from tests.replica.engine.engine_world import CALLER, NOW, OPEN_ROLE, ROLE, TENANT, Aws
 
 HOUR = timedelta(hours=1)
 
