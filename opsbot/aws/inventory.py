@@ -73,7 +73,6 @@ class Inventories:
             step()
             yield from self._done
             self._done.clear()
-        self._sessions.forget_describing()
 
     def _start(self, search: Search) -> None:
         if self._unknown:

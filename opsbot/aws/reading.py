@@ -6,7 +6,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from functools import partial
 
 from opsbot.aws.errors import CALL_ERRORS, Failure, translate
 from opsbot.aws.flow import Flow
@@ -17,9 +17,12 @@ from opsbot.aws.plan import Batch, Group, Place, Plan
 from opsbot.aws.session import Access, Sessions, last_call
 from opsbot.model.environment import Environment
 from opsbot.ports import Ask, MetricQuery, Reading
-from opsbot.samples import Grid
+from opsbot.samples import Grid, Values
 
 _Step = Callable[[], None]
+
+MOST_ANSWERS = 6
+"""Pages of 3 MB on their way at once: more come in than can be read, and only hold memory."""
 
 
 class Readings:
@@ -42,9 +45,10 @@ class Readings:
             self._queues[batch.group.place].append(batch)
             self._fillings[batch.group].waiting += 1
         # One place must not fill the pool with calls that wait for its own quota.
-        self._threads = threads if len(self._queues) <= 1 else max(2, threads // 2)
+        most = min(threads, MOST_ANSWERS)
+        self._threads = most if len(self._queues) <= 1 else max(2, most // 2)
         self._most: dict[Place, int] = {}
-        self._making = Lock()
+        self._access: dict[Place, Access] = {}
 
     def __iter__(self) -> Iterator[tuple[Reading, ...]]:
         for number, groups in enumerate(self._plan.groups_of):
@@ -82,7 +86,8 @@ class Readings:
     def _begin(self, access: Access) -> None:
         for place in self._places(access.environment):
             self._announce(access.pace(place[1]), place)
-            self._next(access, place)
+            self._access[place] = access
+        self._go_on()
 
     def _announce(self, pace: Pace, place: Place) -> None:
         queue = self._queues[place]
@@ -104,30 +109,33 @@ class Readings:
     def _recent(self, group: Group) -> bool:
         return group.start > self._now - RECENT_SECONDS
 
-    def _next(self, access: Access, place: Place) -> None:
-        queue = self._queues[place]
-        while queue and self._under_way[place] < self._most[place]:
-            batch = queue.popleft()
-            self._under_way[place] += 1
-            self._flow.start(lambda batch=batch: self._ask(access, batch))  # type: ignore[misc]
+    def _go_on(self) -> None:
+        """Ask more, the places in their order: one that is finished early lets go of its matrix early."""
+        free = MOST_ANSWERS - sum(self._under_way.values())
+        for place, access in self._access.items():
+            queue = self._queues[place]
+            while free > 0 and queue and self._under_way[place] < self._most[place]:
+                batch = queue.popleft()
+                self._under_way[place] += 1
+                free -= 1
+                values = self._fillings[batch.group].values
+                self._flow.start(partial(self._ask, access, batch, values))
 
-    def _ask(self, access: Access, batch: Batch) -> _Step:
+    def _ask(self, access: Access, batch: Batch, values: Values) -> _Step:
         """In the pool."""
         group = batch.group
-        with self._making:
-            values = self._fillings[group].values
         away = group.region != group.environment.home_region
         answered = ask(access, batch, values, self._meter, recent=self._recent(group), away=away)
-        return lambda: self._take(access, answered)
+        return lambda: self._take(answered)
 
-    def _take(self, access: Access, answered: Answered) -> None:
+    def _take(self, answered: Answered) -> None:
         group = answered.batch.group
         place = group.place
         self._under_way[place] -= 1
         self._settle(answered)
         if answered.failure is not None and answered.failure.family in HOPELESS:
             self._give_up(place, answered.failure)
-        self._next(access, place)
+        self._go_on()
 
     def _settle(self, answered: Answered) -> None:
         group = answered.batch.group

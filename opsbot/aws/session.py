@@ -7,7 +7,6 @@ the exception: its clients belong to one environment, because a client's retry q
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +30,6 @@ from opsbot.aws.questions import write_queries
 from opsbot.model.environment import Environment
 
 SESSION_NAME = "opsbot"
-_LASTING = {"cloudwatch", "sts"}
 ROLE_SECONDS = 3600
 """AWS's limit for a role assumed from a role."""
 
@@ -112,17 +110,12 @@ class _Base:
         self._own = own
         self._lock = threading.Lock()
         self.shared = botocore.session.Session(profile=profile)
-        self.use(loader)
         for session in (own, self.shared):
+            session.register_component("data_loader", loader)
             session.set_config_variable("sts_regional_endpoints", "regional")
         self.shared.register_component("credential_provider", _Provider())
         self.shared.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=utc)
         register(self.shared)
-
-    def use(self, loader: Any) -> None:
-        """Where service models come from, from now on."""
-        for session in (self._own, self.shared):
-            session.register_component("data_loader", loader)
 
     def credentials(self) -> Any:
         with self._lock:
@@ -250,16 +243,6 @@ class Sessions:
             write_queries(client)
             _keep_pace(client, self.pace(account, region))
         return client
-
-    def forget_describing(self) -> None:
-        """Discovery is over: the clients and models of two dozen services weigh more than the metrics of an account."""
-        _loader.cache_clear()
-        with self._lock:
-            self._clients = {key: client for key, client in self._clients.items() if key[1] in _LASTING}
-            for base in self._bases.values():
-                base.use(_loader())
-        # Clients are full of rings, and a process that runs a job has its collector off.
-        gc.collect()
 
     def pace(self, account: str, region: str) -> Pace:
         with self._lock:
