@@ -4,14 +4,13 @@ BIN := .venv/bin
 READY := .venv/.ready
 SHELL := /bin/bash
 
-.PHONY: demo test check bench soak browser-test lock clean
+.PHONY: demo test check bench soak lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo          see it work, without an account: reports land in demo-output/"
 	@echo "make test          the whole test suite"
 	@echo "make check         formatting, lint, types, import contracts, dependency audit"
-	@echo "make browser-test  reports and mails in headless Chromium"
 	@echo "make bench         the benchmarks, with what each figure is compared to"
 	@echo "make soak          the long tests"
 
@@ -35,9 +34,6 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pip-audit --requirement requirements.lock --disable-pip --require-hashes --progress-spinner off
-
-browser-test: $(READY)
-	OPSBOT_BROWSER=1 $(BIN)/pytest tests/browser
 
 soak: $(READY)
 	OPSBOT_KILLS=10000 OPSBOT_EXAMPLES=100000 $(BIN)/pytest --timeout 7200 tests/outbox tests/config

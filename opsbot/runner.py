@@ -162,7 +162,7 @@ def _failed(request: Request, why: str) -> Outcome:
         area="opsbot",
         summary=f"the run failed: {why}",
         means="Nothing was judged in this run; the state of the environments is not known.",
-        runbook="system-down",
+        runbook="job-failed",
     )
     section = Section(id="failed", title="The run failed", status=Status.UNKNOWN, blocks=(Prose(text=finding.summary),))
     report = Report(title=request.name.replace("_", " ").capitalize(), period=request.window, sections=(section,),
