@@ -52,7 +52,8 @@ class App:
         return self.config.job(job).channels
 
     def now(self) -> datetime:
-        return now()
+        """To the second: what is judged by it can be typed again."""
+        return now().replace(microsecond=0)
 
     def store(self) -> Store:
         from opsbot.store import open_store

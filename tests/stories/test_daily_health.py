@@ -112,8 +112,9 @@ def test_deliver_tells_slack_and_mail_once_and_keeps_the_report(
 
 
 def test_a_run_without_deliver_tells_nobody(telling: House, slack_server: slack.Running) -> None:
-    telling.opsbot("run", "daily_health", "--at", AT)
+    told = telling.opsbot("run", "daily_health", "--env", "gva-prod", "--format", "json")
     assert list(slack_server.messages) == []
+    assert len(told.json["at"]) == len("2026-11-20T07:00:00Z"), "to the second, so that it can be typed again"
 
 
 @pytest.mark.parametrize("format_", ["text", "markdown", "html", "slack", "json"])
