@@ -7,6 +7,7 @@ arrives once; where nobody can (e-mail) a crash in mid-send may repeat it, with 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ import orjson
 from opsbot.errors import DeliveryError
 from opsbot.model.message import Delivery, Format, Message
 from opsbot.ports import Channel, Store
+
+log = logging.getLogger(__name__)
 
 # Longer than any attempt can take: two Slack calls, or an SMTP conversation with a slow server.
 LEASE = timedelta(seconds=120)
@@ -59,6 +62,10 @@ def deliver(
 
 
 _UNSENT = (Delivery.QUEUED, Delivery.SENDING)
+
+
+def _fields(message: Message) -> dict[str, str]:
+    return {"run": message.run_id, "message_id": message.id, "channel": message.channel}
 
 
 def backoff(message: Message) -> timedelta:
@@ -111,6 +118,7 @@ class _Drain:
             self._fail(message, _surprise(message, error))
         else:
             self.store.settle(message, Delivery.SENT, now=self.now(), provider_id=provider_id)
+            log.info("message sent", extra=_fields(message))
         self._keep_pace(message.channel, channel)
 
     def _thread(self, message: Message) -> str:
@@ -124,6 +132,7 @@ class _Drain:
 
     def _fail(self, message: Message, error: DeliveryError) -> None:
         now = self.now()
+        log.info("message not sent", extra=_fields(message) | {"why": error.message})
         if error.remaining is not None:
             also = self._rest(message, error.remaining) + (self._notice(message, error) if error.permanent else ())
             self.store.settle(message, Delivery.SENT, now=now, error=error.message, also=also)

@@ -6,6 +6,7 @@ the outbox's work. `--dry-run` is the same without the commit, `--estimate` stop
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 import traceback
@@ -33,6 +34,8 @@ from opsbot.model.units import Unit
 from opsbot.ports import Artifact, Ask, Cloud, CustomMetric, Estimate, Looking, Progress, Reading, World, quiet
 from opsbot.render import headline, html, text
 from opsbot.render import json as as_json
+
+log = logging.getLogger(__name__)
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -109,7 +112,17 @@ def execute(request: Request, world: World, *, dry_run: bool = False, progress: 
     result = _finish(request, world, run, outcome, error, time.perf_counter() - clock)
     if not dry_run:
         world.store.commit(result.run, result.findings, result.messages, result.artifacts)
+    _log_end(result)
     return result
+
+
+def _log_end(result: Result) -> None:
+    run, about = result.run, result.about
+    fields: dict[str, object] = {"run": run.id, "job": run.job, "state": str(run.state), "verdict": run.verdict}
+    fields |= {"seconds": round(about.seconds, 1), "findings": len(result.findings), "usd": round(run.usage.usd, 6)}
+    log.info("run finished", extra=fields)
+    if run.error:
+        log.error("run failed", extra={"run": run.id, "job": run.job, "error": run.error})
 
 
 def estimate(request: Request, world: World, *, progress: Progress = quiet) -> Estimate:

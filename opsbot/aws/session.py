@@ -7,6 +7,7 @@ the exception: its clients belong to one environment, because a client's retry q
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ from opsbot.aws.meter import Meter
 from opsbot.aws.pace import Pace
 from opsbot.aws.questions import write_queries
 from opsbot.model.environment import Environment
+
+log = logging.getLogger(__name__)
 
 SESSION_NAME = "opsbot"
 ROLE_SECONDS = 3600
@@ -255,7 +258,9 @@ class Sessions:
         session.register("response-received", self._weigh)
 
     def _count(self, event_name: str, **_: Any) -> None:
-        self._meter.call(_called(event_name))
+        call = _called(event_name)
+        self._meter.call(call)
+        log.debug("aws call", extra={"call": call})
 
     def _weigh(self, parsed_response: Any, **_: Any) -> None:
         if throttled(parsed_response):

@@ -111,6 +111,15 @@ def test_deliver_tells_slack_and_mail_once_and_keeps_the_report(
     assert telling.opsbot("outbox", "list").out == ""
 
 
+def test_the_log_is_json_with_the_run_on_every_line(telling: House) -> None:
+    told = telling.opsbot(
+        "--log-format", "json", "run", "daily_health", "--env", "gva-prod", "--format", "json", "--deliver"
+    )
+    lines = [json.loads(line) for line in told.err.splitlines() if line.startswith("{")]
+    assert {line["event"] for line in lines} == {"run finished", "message sent"}
+    assert {line["run"] for line in lines} == {told.json["run_id"]}
+
+
 def test_a_run_without_deliver_tells_nobody(telling: House, slack_server: slack.Running) -> None:
     told = telling.opsbot("run", "daily_health", "--env", "gva-prod", "--format", "json")
     assert list(slack_server.messages) == []
