@@ -29,7 +29,7 @@ from opsbot.model.period import Period
 from opsbot.model.report import About, Prose, Report, Section
 from opsbot.model.resource import Inventory
 from opsbot.model.run import Run, RunState, Usage
-from opsbot.model.status import Status, worst
+from opsbot.model.status import Status, Verdict, worst
 from opsbot.model.units import Unit
 from opsbot.ports import Artifact, Ask, Cloud, CustomMetric, Estimate, Looking, Progress, Reading, World, quiet
 from opsbot.render import headline, html, text
@@ -187,11 +187,12 @@ def _finish(request: Request, world: World, run: Run, outcome: Outcome, error: s
     usage = world.cloud.usage()
     coverage = Coverage.of(outcome.findings)
     report = headline.complete(outcome.report or _bare(request, outcome), coverage, len(request.environments))
+    verdict = headline.verdict(report)
     ended = replace(
         run,
         finished_at=world.now(),
         state=RunState.FAILED if error else RunState.SUCCEEDED,
-        verdict=str(headline.verdict(report)),
+        verdict=str(verdict),
         headline=report.headline,
         error=error,
         usage=usage,
@@ -201,13 +202,18 @@ def _finish(request: Request, world: World, run: Run, outcome: Outcome, error: s
         environments=len(request.environments), coverage=coverage, usage=usage, seconds=seconds,
         url=f"{request.url_base}/{run.id}" if request.url_base else "",
     )  # fmt: skip
-    trusted = not error and (coverage.share >= request.coverage_min if coverage.expected else not request.environments)
+    trusted = not error and _is_answer(coverage, verdict, request.coverage_min)
     result = Result(
         run=ended, report=report, about=about, findings=outcome.findings, window=request.window,
         scheduled_for=request.scheduled_for, artifacts=(), messages=(), trusted=trusted,
     )  # fmt: skip
     messages = tuple(_messages(request, world, result))
     return replace(result, messages=messages, artifacts=tuple(_artifacts(request, result)))
+
+
+def _is_answer(coverage: Coverage, verdict: Verdict, least: float) -> bool:
+    """Whether enough was seen to be believed; a job that expects no findings stands by its report's own verdict."""
+    return coverage.share >= least if coverage.expected else verdict is not Verdict.NO_DATA
 
 
 def _bare(request: Request, outcome: Outcome) -> Report:

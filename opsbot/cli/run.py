@@ -89,6 +89,8 @@ def run(options: Options, /, jobs: tuple[str, ...], format_: str, **wish: object
 
     house = app.load(options.home_option, log_format=options.log_format, verbose=options.verbose)
     requests = [_request(house, name, asked) for name in jobs]
+    if not house.config.environments:
+        raise click.UsageError(f"no environment yet; add an [[environments]] table to {house.house.home.config}")
     with app.world(house, channels={name for request in requests for name in request.channels}) as world:
         codes = [_one(options, asked, request, world) for request in requests]
     return next(code for code in _SEVERITY if code in codes)

@@ -53,6 +53,11 @@ def test_every_commands_help_has_an_example(name: str, command: click.Command) -
         pytest.param(["run"], "Missing argument 'JOB...'", id="no job"),
         pytest.param(["run", "daily_health", "--format", "pdf"], "'pdf' is not one of", id="unknown format"),
         pytest.param(
+            ["--home", ".", "run", "daily_health"],
+            "no environment yet; add an [[environments]] table to",
+            id="no environment",
+        ),
+        pytest.param(
             ["run", "dayly_health"], 'there is no job "dayly_health"; did you mean "daily_health"?', id="unknown job"
         ),
         pytest.param(["run", "daily-health", "--at", "noon"], "expected ISO 8601 such as", id="bad time"),
