@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FILES = ("startup.py", "evaluate.py", "collect.py", "health.py")
+FILES = ("startup.py", "evaluate.py", "report.py", "collect.py", "health.py")
 
 
 def main() -> None:

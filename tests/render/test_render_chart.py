@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -108,14 +107,6 @@ def test_any_level_and_limit_is_drawn_or_noted(level: float, limit: float | None
     flat = Series(times=range(0, 3000, 300), values=(level,) * 10, judged=0)
     drawn = chart.safely(replace(SPEC, series=flat, limit=limit, since=None), "light")
     assert bool(drawn.png) != bool(drawn.note)
-
-
-def test_charts_are_cheap() -> None:
-    chart.render(SPEC, "light")
-    begun = time.process_time()
-    for _ in range(5):
-        chart.render(SPEC, "light")
-    assert (time.process_time() - begun) / 5 < 0.1
 
 
 def test_a_trend_is_word_sized_and_marks_what_is_bad() -> None:
