@@ -11,7 +11,10 @@ from opsbot.render.tokens import MARKS
 from opsbot.render.view import Line, Lines, Part, page
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
-_ADDRESS = re.compile(r"(?i)(?<=http)(s?):|(?<=www)\.|@")
+_ADDRESS = re.compile(r"(?i)(?<=http)(s?):|(?<=www)\.")
+# GitHub looks for these after Markdown was read, when escapes and entities are gone: only a gap between helps.
+_CALL = re.compile(r"@|#(?=\d)")
+_GAP = "&#8203;"
 
 
 def render(report: Report, about: About) -> str:
@@ -36,9 +39,10 @@ def render(report: Report, about: About) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as text: nothing in it is markup, HTML, a mention or an address."""
+    """Text as text: nothing in it is markup, HTML, a mention, an issue's number or an address."""
     plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    plain = _ADDRESS.sub(lambda found: "".join(f"&#{ord(c)};" if c in ":.@" else c for c in found[0]), plain)
+    plain = _CALL.sub(rf"\g<0>{_GAP}", plain)
+    plain = _ADDRESS.sub(lambda found: "".join(f"&#{ord(c)};" if c in ":." else c for c in found[0]), plain)
     return re.sub(r"^(\d+)\. ", r"\1\\. ", re.sub(r"^([-=])", r"\\\1", _unhashed(plain)))
 
 

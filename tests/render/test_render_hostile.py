@@ -175,6 +175,21 @@ def test_no_name_does_harm(name: str, templates: BaseLoader, tame: tuple[set[obj
     assert problems(whole, SCHEMA) == []
 
 
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("@ops-team", "@&#8203;ops-team"),
+        ("x@evil.example", "x@&#8203;evil.example"),
+        ("issue #181, lane a#2", r"issue \#&#8203;181, lane a\#&#8203;2"),
+        ("#not-a-number", r"\#not-a-number"),
+        ("&#64;team", r"&amp;\#&#8203;64;team"),
+        ("HTTP://evil.example www.evil.example", "HTTP&#58;//evil.example www&#46;evil.example"),
+    ],
+)
+def test_nothing_that_a_ticket_system_would_link_is_left_in_markdown(said: str, written: str) -> None:
+    assert markdown.escape(said) == written
+
+
 def _strings(value: object) -> list[str]:
     """Every text of a message that is read as mrkdwn; table cells are literal."""
     if isinstance(value, dict):

@@ -104,11 +104,9 @@ def mail_server() -> Iterator[mail.Running]:
         yield running
 
 
-@pytest.fixture
-def telling(house: House, slack_server: slack.Running, mail_server: mail.Running) -> House:
-    """The same home with a Slack and a mail channel that the health check reports to."""
-    with (house.path / "config.toml").open("a", encoding="utf-8") as out:
-        out.write(f"""
+def channels(slack_server: slack.Running, mail_server: mail.Running) -> str:
+    """The part of config.toml that makes the health check report to Slack and by mail."""
+    return f"""
 [jobs.daily_health]
 channels = ["ops-slack", "managers"]
 
@@ -126,5 +124,12 @@ port = {mail_server.port}
 tls = "none"
 from = "opsbot@example.org"
 to = ["ops@example.org", "lead@example.org"]
-""")
+"""
+
+
+@pytest.fixture
+def telling(house: House, slack_server: slack.Running, mail_server: mail.Running) -> House:
+    """The same home with a Slack and a mail channel that the health check reports to."""
+    with (house.path / "config.toml").open("a", encoding="utf-8") as out:
+        out.write(channels(slack_server, mail_server))
     return house
