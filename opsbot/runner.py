@@ -24,7 +24,7 @@ from opsbot.job import Context, Job, Outcome, Settings
 from opsbot.model.check import Check
 from opsbot.model.environment import Environment
 from opsbot.model.finding import Coverage, Finding
-from opsbot.model.message import Message
+from opsbot.model.message import Delivery, Message
 from opsbot.model.period import Period
 from opsbot.model.report import About, Prose, Report, Section
 from opsbot.model.resource import Inventory
@@ -74,9 +74,17 @@ class Result:
     findings: tuple[Finding, ...]
     window: Period
     scheduled_for: datetime | None
-    artifacts: tuple[Artifact, ...]
     messages: tuple[Message, ...]
     trusted: bool
+
+    def exit_code(self, fail_on: str = "action", messages: Sequence[Message] = ()) -> int:
+        """The contract's: 3 no trustworthy answer, 4 a delivery failed for good, 1 `fail_on` was reached, else 0."""
+        if not self.trusted:
+            return 3
+        if any(message.state is Delivery.DEAD for message in messages):
+            return 4
+        reached = {"attention": ("attention", "action"), "action": ("action",), "never": ()}[fail_on]
+        return 1 if self.run.verdict in reached else 0
 
     def json(
         self, *, exit_code: int, paths: Sequence[tuple[str, str]], messages: Sequence[Message], verbose: bool
@@ -111,7 +119,8 @@ def execute(request: Request, world: World, *, dry_run: bool = False, progress: 
     outcome, error = _run(request, world, run, dry_run, progress)
     result = _finish(request, world, run, outcome, error, time.perf_counter() - clock)
     if not dry_run:
-        world.store.commit(result.run, result.findings, result.messages, result.artifacts)
+        artifacts = tuple(_artifacts(request, result))
+        world.store.commit(result.run, result.findings, result.messages, artifacts)
     _log_end(result)
     return result
 
@@ -205,10 +214,10 @@ def _finish(request: Request, world: World, run: Run, outcome: Outcome, error: s
     trusted = not error and _is_answer(coverage, verdict, request.coverage_min)
     result = Result(
         run=ended, report=report, about=about, findings=outcome.findings, window=request.window,
-        scheduled_for=request.scheduled_for, artifacts=(), messages=(), trusted=trusted,
+        scheduled_for=request.scheduled_for, messages=(), trusted=trusted,
     )  # fmt: skip
     messages = tuple(_messages(request, world, result))
-    return replace(result, messages=messages, artifacts=tuple(_artifacts(request, result)))
+    return replace(result, messages=messages)
 
 
 def _is_answer(coverage: Coverage, verdict: Verdict, least: float) -> bool:
@@ -235,7 +244,7 @@ def _messages(request: Request, world: World, result: Result) -> Iterator[Messag
 
 def _artifacts(request: Request, result: Result) -> Iterator[Artifact]:
     run_id = result.run.id
-    body = result.json(exit_code=0, paths=(), messages=result.messages, verbose=False)
+    body = result.json(exit_code=result.exit_code(), paths=(), messages=result.messages, verbose=False)
     yield Artifact(run_id=run_id, format="json", body=body.encode())
     plain = text.render(result.report, result.about, colour=False)
     yield Artifact(run_id=run_id, format="text", body=plain.encode())

@@ -155,7 +155,7 @@ def _one(options: Options, asked: Wish, request: Request, world: World) -> int:
         return 0
     result = runner.execute(request, world, dry_run=asked.dry_run, progress=progress())
     messages = _deliver(result, world) if request.channels else ()
-    code = _exit_code(result, messages, asked.fail_on)
+    code = result.exit_code(asked.fail_on, messages)
     _print(options, asked, request, result, messages, code)
     return code
 
@@ -170,17 +170,6 @@ def _deliver(result: Result, world: World) -> tuple[Message, ...]:
     until = world.now() + timedelta(minutes=2)
     outbox.deliver(world.store, world.channels, now=world.now, wait=sleep, until=until, only_run=result.run.id)
     return world.store.messages(run_id=result.run.id)
-
-
-def _exit_code(result: Result, messages: Sequence[Message], fail_on: str) -> int:
-    from opsbot.model.message import Delivery
-
-    if not result.trusted:
-        return 3
-    if any(message.state is Delivery.DEAD for message in messages):
-        return 4
-    reached = {"attention": ("attention", "action"), "action": ("action",), "never": ()}[fail_on]
-    return 1 if result.run.verdict in reached else 0
 
 
 def _print(
