@@ -101,9 +101,9 @@ def _give_memory_back() -> None:
     threads that is a third of a large run's memory. Only glibc knows these words; elsewhere nothing happens."""
     import ctypes
 
-    trim_above, heaps = (-3, 256 * 1024), (-8, 2)
+    own_pages_above, heaps = (-3, 256 * 1024), (-8, 2)
     with suppress(OSError, AttributeError):
-        for setting in (trim_above, heaps):
+        for setting in (own_pages_above, heaps):
             ctypes.CDLL(None).mallopt(*setting)
 
 
