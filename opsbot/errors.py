@@ -97,6 +97,10 @@ class StoreError(OpsbotError):
     """The state could not be read or written."""
 
 
+class Fenced(StoreError):
+    """A run that is somebody else's by now, or was given up: what this attempt found out is not kept."""
+
+
 class JobError(OpsbotError):
     """A job file could not be loaded, or its run raised; `trace` is for the log, never for the terminal."""
 

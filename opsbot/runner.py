@@ -111,8 +111,8 @@ def new_id(now: datetime) -> str:
 
 def execute(request: Request, world: World, *, dry_run: bool = False, progress: Progress = quiet) -> Result:
     """Run a job to its end. A job that raises is a finding and a failed run, not an exception."""
-    run = Run(id=new_id(world.now()), job=request.name, started_at=world.now(), at=request.at, state=RunState.RUNNING,
-              scheduled_for=request.scheduled_for)  # fmt: skip
+    run = Run(id=new_id(world.now()), job=request.name, queued_at=world.now(), started_at=world.now(), at=request.at,
+              state=RunState.RUNNING, scheduled_for=request.scheduled_for)  # fmt: skip
     if not dry_run:
         world.store.begin(run)
     clock = time.perf_counter()

@@ -17,8 +17,9 @@ from opsbot import channels, config
 from opsbot.checks import catalogue
 from opsbot.checks.catalogue import Catalogue
 from opsbot.config import NAME, Config, Draft, JobConfig, rules
-from opsbot.config.file import Defaults, File, JobTable
+from opsbot.config.file import Defaults, File
 from opsbot.config.problems import nearest, problems_of, show_path
+from opsbot.config.serving import JobTable
 from opsbot.errors import ConfigError, Problem
 from opsbot.home import Home, JobFile, load_job
 from opsbot.job import Job, Settings

@@ -18,13 +18,26 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "checks": ("opsbot.cli.home:checks", "List the checks with their resolved thresholds."),
     "jobs": ("opsbot.cli.home:jobs", "List the jobs, whose file each is, and when it runs next."),
     "run": ("opsbot.cli.run:run", "Run jobs now and print what they say."),
+    "serve": ("opsbot.cli.serve:serve", "Be the daemon: scheduler, runs, delivery, web."),
+    "pause": ("opsbot.cli.pause:pause", "Keep a job from running on its schedule for a while."),
+    "resume": ("opsbot.cli.pause:resume", "Let a paused job run on its schedule again."),
+    "runs": ("opsbot.cli.runs:runs", "List and show runs: state, duration, calls, cost, log."),
+    "worker": ("opsbot.cli.worker:worker", "Take runs from a task queue."),
+    "health": ("opsbot.cli.health:health", "Say whether the daemon here is well."),
     "reports": ("opsbot.cli.archive:reports", "List and show the reports kept in the archive."),
-    "outbox": ("opsbot.cli.archive:outbox", "Show what has not reached people yet, and why."),
+    "outbox": ("opsbot.cli.outbox:outbox", "Show, retry and drop what has not reached people yet."),
     "runbook": ("opsbot.cli.runbook:runbook", "List and show runbooks."),
     "iam-policy": ("opsbot.cli.policy:iam_policy", "Print the least IAM policy for what is switched on."),
     "demo": ("opsbot.cli.demo:demo", "See it work: embedded AWS, Slack and mail on loopback."),
     "aws-replica": ("opsbot.cli.demo:aws_replica", "Start the embedded AWS alone."),
     "completion": ("opsbot.cli.shell:completion", "Print the completion script for your shell."),
+}
+
+# What the daemon starts as processes of their own; nobody types these.
+INNER: dict[str, str] = {
+    "_orders": "opsbot.cli.inner:orders",
+    "_exec": "opsbot.cli.execute:execute",
+    "_send": "opsbot.cli.sending:send",
 }
 
 
@@ -45,9 +58,10 @@ class Lazy(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        place = INNER.get(cmd_name) or COMMANDS.get(cmd_name, ("", ""))[0]
+        if not place:
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        module, _, attribute = place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
@@ -56,7 +70,7 @@ class Lazy(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         import difflib
 
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS.keys() | INNER.keys() and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f' Did you mean "{near[0]}"?' if near else ""
             raise click.UsageError(f'there is no command "{args[0]}".{hint}', ctx)

@@ -2,126 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from difflib import get_close_matches
-from functools import cache
+from collections.abc import Mapping
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import Field
 
-from opsbot.config import regions
-from opsbot.model.check import Missing
-from opsbot.model.period import parse_duration
-from opsbot.schedule import parse as parse_schedule
-from opsbot.secrets import Secret
-
-ARN = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+", re.ASCII)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_MISSING = {"unknown": Missing.UNKNOWN} | {missing.value: missing for missing in Missing}
-
-
-def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if not pattern.fullmatch(text):
-            raise ValueError(f"expected {expected}, got {text!r}")
-        return text
-
-    return check
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (OSError, ValueError, KeyError):
-        near = get_close_matches(name[:60], _zones(), n=1)
-        offer = f'; did you mean "{near[0]}"?' if near else ""
-        raise ValueError(f'expected a time zone such as "Europe/Berlin", got {name!r}{offer}') from None
-    return name
-
-
-@cache
-def _zones() -> frozenset[str]:
-    # Listing them reads hundreds of files.
-    return frozenset(available_timezones())
-
-
-def _duration(value: object) -> timedelta:
-    if not isinstance(value, str):
-        raise ValueError(f'expected a duration such as "24h", got {value!r}')
-    try:
-        length = parse_duration(value)
-    except OverflowError:
-        raise ValueError(f'expected a duration such as "24h", got {value!r}') from None
-    if not length:
-        raise ValueError(f'expected a duration above zero such as "24h", got {value!r}')
-    return length
-
-
-def _missing(value: object) -> Missing:
-    if not isinstance(value, str) or value not in _MISSING:
-        raise ValueError(f"expected one of {', '.join(_MISSING)}; got {value!r}")
-    return _MISSING[value]
-
-
-def _schedule(text: str) -> str:
-    parse_schedule(text)
-    return text.strip()
-
-
-def _store_url(text: str) -> str:
-    if not re.fullmatch(r"sqlite:///[^\s?#]+", text):
-        raise ValueError(f'expected an address such as "sqlite:///var/opsbot.db", got {text!r}')
-    return text
-
-
-_TEXT = _matching(
-    re.compile(r"[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]{1,200}"), "1 to 200 printable characters"
+from opsbot.config.serving import BlackoutTable, DaemonTable, JobTable, WebTable
+from opsbot.config.types import (
+    Absent,
+    Account,
+    Length,
+    Name,
+    NewerRegions,
+    Percent,
+    Regions,
+    Role,
+    StoreUrl,
+    Table,
+    Tables,
+    Text,
+    Url,
+    Usd,
+    Zone,
 )
-
-Text = Annotated[str, AfterValidator(_TEXT)]
-Name = Annotated[
-    str, AfterValidator(_matching(_NAME, 'a name of letters, digits, "-", "_" and "." such as "shop-prod"')),
-    WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"}),
-]  # fmt: skip
-Account = Annotated[
-    str, AfterValidator(_matching(re.compile(r"[0-9]{12}"), 'an account id of 12 digits such as "123456789012"')),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{12}$"}),
-]  # fmt: skip
-Role = Annotated[
-    str, AfterValidator(_matching(ARN, 'a role such as "arn:aws:iam::123456789012:role/opsbot"')),
-    WithJsonSchema({"type": "string", "pattern": "^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"}),
-]  # fmt: skip
-NewerRegion = Annotated[
-    str, AfterValidator(_matching(regions.SHAPE, 'a region such as "eu-central-1"')),
-    WithJsonSchema({"type": "string", "pattern": f"^{regions.SHAPE.pattern}$"}),
-]  # fmt: skip
-Zone = Annotated[str, AfterValidator(_zone)]
-Schedule = Annotated[str, AfterValidator(_schedule)]
-Length = Annotated[
-    timedelta, BeforeValidator(_duration),
-    WithJsonSchema({"type": "string", "pattern": "^\\s*(\\d+\\s*(s|m|min|h|d|w)\\s*)+$"}),
-]  # fmt: skip
-Absent = Annotated[Missing, BeforeValidator(_missing), WithJsonSchema({"type": "string", "enum": list(_MISSING)})]
-_WEB = re.compile(r"https?://[^\s<>\"']+")
-Url = Annotated[str, AfterValidator(_matching(_WEB, 'an address such as "https://ops.example.org/reports"'))]
-StoreUrl = Annotated[str, AfterValidator(_store_url)]
-Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Usd = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
-
-# Lists arrive as lists, so the outer type is read leniently; what they hold is not.
-Names = Annotated[tuple[Name, ...], Field(strict=False)]
-NewerRegions = Annotated[tuple[NewerRegion, ...], Field(strict=False)]
-Regions = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-Tables = Annotated[tuple[dict[str, Any], ...], Field(strict=False)]
-
-
-class Table(BaseModel):
-    """A table of config.toml: its keys are all there is, and its values are of their own type or refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from opsbot.model.check import Missing
+from opsbot.secrets import Secret
 
 
 class Defaults(Table):
@@ -190,24 +95,6 @@ class EnvironmentTable(Table):
     )
 
 
-class JobTable(Table):
-    """What every job has; further keys are the job's own settings and are checked against its file."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-
-    schedule: Schedule | None = Field(
-        default=None,
-        description="Five cron fields, weekdays by name, in `timezone`. Without it the job file's own.",
-        examples=["0 7 * * MON-FRI"],
-    )
-    enabled: bool = Field(
-        default=True, description="Whether it runs on its schedule; by hand it always can.", examples=[True]
-    )
-    channels: Names = Field(
-        default=(), description="Who is told: names of `[channels.<name>]`.", examples=[["ops-slack"]]
-    )
-
-
 class StoreTable(Table):
     """Where opsbot keeps runs, findings, reports and what it still has to tell."""
 
@@ -250,6 +137,11 @@ class File(Table):
     )
     store: StoreTable = Field(default=StoreTable(), description="Where opsbot keeps what it knows.")
     reports: ReportsTable = Field(default=ReportsTable(), description="Where people find reports.")
+    blackouts: Annotated[tuple[BlackoutTable, ...], Field(strict=False)] = Field(
+        default=(), description="Spans in which nothing runs on its schedule."
+    )
+    daemon: DaemonTable = Field(default=DaemonTable(), description="How `opsbot serve` behaves.")
+    web: WebTable = Field(default=WebTable(), description="The daemon's own web page.")
 
 
 def own_settings(job: JobTable) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from opsbot.config import regions
-from opsbot.config.file import ARN
+from opsbot.config.types import ARN
 from opsbot.config.problems import nearest
 from opsbot.secrets import IN_CLEAR, NOT_SHOWN, is_reference, looks_like_secret
 

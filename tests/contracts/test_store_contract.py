@@ -87,7 +87,7 @@ def test_a_run_is_found_by_an_unambiguous_beginning(store: SqlStore) -> None:
 
 def test_runs_are_newest_first_and_by_job(store: SqlStore) -> None:
     for n, job in enumerate(("health", "costs", "health")):
-        store.begin(run(f"r{n}", job=job, started_at=START + n * MINUTE))
+        store.begin(run(f"r{n}", job=job, queued_at=START + n * MINUTE, started_at=START + n * MINUTE))
     assert [told.id for told in store.runs()] == ["r2", "r1", "r0"]
     assert [told.id for told in store.runs(job="health", limit=1)] == ["r2"]
 

@@ -81,7 +81,13 @@ def message(id: str, channel: str, format_: Format = Format.SLACK, **changes: ob
 
 
 def run(id: str = "run-1", **changes: object) -> Run:
-    told: dict[str, object] = {"job": "daily_health", "started_at": START, "at": START, "state": RunState.SUCCEEDED}
+    told: dict[str, object] = {
+        "job": "daily_health",
+        "queued_at": START,
+        "started_at": START,
+        "at": START,
+        "state": RunState.SUCCEEDED,
+    }
     return Run(id=id, **told | changes)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,1 @@
+"""Who runs the runs: this daemon's children, or the workers of a task queue."""

@@ -1,0 +1,1 @@
+"""The daemon's own web page, its health and its metrics."""
