@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -32,6 +34,7 @@ _WEEKDAY = re.compile(rf"(?P<from>{_DAY})(?:-(?P<to>{_DAY})|(?P<last>L)|#[1-5])?
 _LONGEST = 200
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> str:
     """The five fields as cronsim reads them. Raises ValueError: which field, what was expected, what was found."""
     if len(text) > _LONGEST:
@@ -51,7 +54,13 @@ def next_fire(text: str, after: datetime, zone: ZoneInfo) -> datetime:
     Once where a clock change repeats an hour, at the first valid minute where it skips one (Debian cron's rules, as
     cronsim has them). Raises ValueError as `parse` does.
     """
-    return next(CronSim(parse(text), after.astimezone(zone)))
+    return next(fires(text, after, zone)).astimezone(zone)
+
+
+def fires(text: str, after: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """Every fire strictly after `after`, as `next_fire` has them, in UTC."""
+    for fire in CronSim(parse(text), after.astimezone(zone)):
+        yield fire.astimezone(UTC)
 
 
 def _fields(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 
@@ -38,7 +38,8 @@ class Blackout:
 class Timetable:
     """`cron` is read by `opsbot.schedule` in `zone`. `catch_up_max` bounds ALL; a fire older than `catch_up_window` is
     never run. `retries` are attempts beyond the first, `retry_after` doubles with each. `jitter` delays each fire by a
-    part of itself that is the same every time. `business_days`: Monday to Friday without `holidays` ("DE-BW")."""
+    part of itself that is the same every time. `business_days`: Monday to Friday only; on `holidays` (local dates) it never
+    runs."""
 
     job: str
     cron: str
@@ -53,7 +54,7 @@ class Timetable:
     retry_after: timedelta = timedelta(minutes=1)
     jitter: timedelta = timedelta(0)
     business_days: bool = False
-    holidays: str = ""
+    holidays: tuple[date, ...] = ()
     blackouts: tuple[Blackout, ...] = ()
     channels: tuple[str, ...] = ()
 
