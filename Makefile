@@ -41,9 +41,11 @@ soak: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/all.py
 
-# Rewrites both lock files; needs uv. Hashes, and no index address.
+# Rewrites the lock files; needs uv. Hashes, and no index address.
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+	uv pip compile pyproject.toml --extra postgresql --extra celery --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-image.lock
+	uv pip compile --group pyproject.toml:build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-build.lock
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements-dev.lock
 
 clean:

@@ -38,6 +38,7 @@ INNER: dict[str, str] = {
     "_orders": "opsbot.cli.inner:orders",
     "_exec": "opsbot.cli.execute:execute",
     "_send": "opsbot.cli.sending:send",
+    "_ship": "opsbot.cli.shipping:ship",
 }
 
 

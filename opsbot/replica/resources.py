@@ -30,6 +30,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
 # What keeps state and that nobody reads in the world: moto does it well (docs of each operation: AWS's own).
 _LEFT_TO_MOTO = {
     "iam": ("CreateRole", "GetRole", "ListAccountAliases", "ListRoles", "PutRolePolicy"),
+    "logs": ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "GetLogEvents", "PutLogEvents"),
     "s3": ("CreateBucket", "GetObject", "HeadObject", "ListObjectsV2", "PutObject"),
     "secretsmanager": ("CreateSecret", "GetSecretValue", "PutSecretValue"),
     "ses": (
