@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from opsbot.model.environment import Environment, Labels
 from opsbot.model.finding import Finding
-from opsbot.model.message import Delivery, Format, Message
+from opsbot.model.message import Delivery, Format, Intervention, Message, Outage, Try
 from opsbot.model.period import Period
 from opsbot.model.resource import Inventory
 from opsbot.model.run import Attempt, Run, RunState, Usage
 from opsbot.model.status import Status
 from opsbot.model.timetable import Clockwork, Overlap, Worker
+from opsbot.model.uptime import Bucket, Flip, Sample, Standing
 
 if TYPE_CHECKING:
     # The daemon imports this module and must not pay for numpy.
@@ -116,6 +117,14 @@ class Channel(Protocol):
     def sender(self) -> str:
         """The address its letters come from; "" where there is none."""
 
+    @property
+    def pace(self) -> float:
+        """Least seconds between two messages; 0 is as fast as it goes."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which one request may be under way: so long an answer may still come."""
+
     def send(self, message: Message, thread: str) -> str:
         """Hand over the bytes; what the peer calls it (may be ""). `thread` is the provider id to reply under, or "".
         Raises DeliveryError."""
@@ -153,8 +162,20 @@ class Store(Protocol):
         self, now: datetime, lease_seconds: float, *, run_id: str | None = None, without: Collection[str] = ()
     ) -> Message | None:
         """The next message due, marked SENDING under a lease; only the oldest unsent of a channel and key, of this run,
-        and of channels not in `without`. A message whose lease ran out comes back with `attempts` already counted, so
-        that its sender looks before it sends again."""
+        and of channels that are not in `without` and take something. The worst leaves first. A message whose lease ran
+        out comes back with `attempts` already counted, so that its sender looks before it sends again."""
+
+    def claim_of(
+        self, channel: str, now: datetime, lease_seconds: float, *, pace: float = 0.0, limit: int = 1
+    ) -> tuple[Message, ...]:
+        """The next messages of one channel, all of different lines; with a `pace` one, and none before so many seconds
+        have passed, whoever asks."""
+
+    def renew(self, held: Mapping[str, int], now: datetime, lease_seconds: float) -> frozenset[str]:
+        """Hold these messages (id -> attempts) for longer; the ids of those that are somebody else's by now."""
+
+    def release(self, messages: Sequence[Message]) -> None:
+        """Give back what was claimed and not begun, as if it had never been claimed."""
 
     def settle(
         self,
@@ -167,13 +188,61 @@ class Store(Protocol):
         not_before: datetime | None = None,
         also: Sequence[Message] = (),
         hold_channel: bool = False,
+        outage: Outage | None = None,
+        body: bytes | None = None,
     ) -> None:
-        """How the attempt ended; QUEUED with `not_before` to try again later, and with `hold_channel` nothing of that channel
-        before then. `also` are messages to be queued in the same transaction."""
+        """How the attempt ended; QUEUED or HELD with `not_before` to try again later, and with `hold_channel` nothing of that
+        channel before then. `also` are messages to be queued in the same transaction, `body` is sent from now on. With an
+        `outage` the channel is asked again at its `opens_at`; SENT ends one. Changes nothing for whoever lost the lease,
+        unless it was SENT: that is a fact whoever says it."""
 
-    def messages(self, *, run_id: str | None = None, states: Sequence[Delivery] = ()) -> tuple[Message, ...]: ...
+    def settle_sent(self, sent: Sequence[tuple[Message, str]], *, now: datetime) -> None:
+        """Several at once, each with its provider id."""
+
+    def note_outage(self, outage: Outage) -> None:
+        """A channel was asked without a message and takes nothing."""
+
+    def outages(self) -> tuple[Outage, ...]:
+        """The channels that take nothing at the moment, the longest first."""
+
+    def tell_outage(self, channel: str, notices: Sequence[Message], now: datetime) -> bool:
+        """Queue notices of a channel's outage, unless that was done before: once until it takes something again, which
+        also takes back the notice that has not left."""
+
+    def is_late(self, channel: str, since: datetime) -> bool:
+        """Whether first messages of a channel wait since before then, for an outage or because nobody sent."""
+
+    def bundle(self, channel: str, late_since: datetime, cover: Callable[[Sequence[Message]], Message]) -> str:
+        """Put those messages, oldest first, and their threads into one thread under a cover; the cover's id or ""."""
+
+    def messages_due(self) -> Mapping[str, datetime]:
+        """By channel: when the next message may be tried. The outbox is empty if there is none."""
+
+    def retry(self, ids: Sequence[str], who: str, now: datetime, reason: str = "") -> tuple[str, ...]:
+        """A person wants these tried at once, those given up on too; the ids of those that were not sent or superseded."""
+
+    def drop(self, ids: Sequence[str], who: str, reason: str, now: datetime) -> tuple[str, ...]:
+        """A person says that these need not be told; the ids of those that were waiting or given up on."""
+
+    def reopen(self, channels: Collection[str]) -> None:
+        """Ask these channels again at once, unless they themselves said when."""
+
+    def messages(
+        self,
+        *,
+        run_id: str | None = None,
+        states: Sequence[Delivery] = (),
+        channel: str | None = None,
+        key: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[Message, ...]:
+        """Oldest first."""
 
     def message(self, id: str) -> Message | None: ...
+
+    def tries(self, message_id: str) -> tuple[Try, ...]: ...
+
+    def interventions(self, message_id: str) -> tuple[Intervention, ...]: ...
 
     def runs(self, *, job: str | None = None, limit: int = 50) -> tuple[Run, ...]: ...
 
@@ -183,6 +252,9 @@ class Store(Protocol):
     def artifacts(self, run_id: str) -> tuple[Artifact, ...]: ...
 
     def findings(self, run_id: str) -> tuple[Finding, ...]: ...
+
+    def ok_findings(self, run_id: str) -> int:
+        """How many findings of a run were OK: those are counted, not kept."""
 
     def history(self) -> History: ...
 
@@ -248,6 +320,34 @@ class Ledger(Protocol):
 
     def due(self, now: datetime) -> datetime | None:
         """When the next queued run may start: `now` or earlier if one waits already."""
+
+
+class Uptime(Protocol):
+    """What probes said over time. Raises StoreError."""
+
+    def record(self, samples: Sequence[Sample], standings: Sequence[Standing], flips: Sequence[Flip]) -> None:
+        """A batch of samples with what they changed, in one transaction."""
+
+    def account(self, buckets: Sequence[Bucket]) -> None:
+        """Add what was asked and not sampled (`missing`, `excused`) to the finest buckets."""
+
+    def roll_up(self, now: datetime) -> None:
+        """Raw samples into 5-minute buckets, those into hours; and forget what is past its retention. Idempotent."""
+
+    def samples(self, probe: str, period: Period) -> tuple[Sample, ...]: ...
+
+    def buckets(
+        self, period: Period, length: timedelta, probes: Collection[str] | None = None
+    ) -> Mapping[str, tuple[Bucket, ...]]:
+        """By probe, oldest first; `length` is 5 minutes, an hour or a day. Today's not yet rolled up are included."""
+
+    def standings(self) -> Mapping[str, Standing]: ...
+
+    def untold(self) -> tuple[Flip, ...]:
+        """Flips that no run has taken up yet, oldest first."""
+
+    def told(self, flips: Sequence[Flip]) -> None:
+        """These were taken up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
