@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,20 +31,29 @@ _NEEDS = "the demo needs its extra packages; install them with: pip install 'ops
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Another world than the shipped one.",
 )
-def demo(out: Path, at: str | None, scenario: Path | None) -> None:
+@click.option("--serve", is_flag=True, help="Then keep the daemon and its web page up, until Ctrl-C.")
+def demo(out: Path, at: str | None, scenario: Path | None, serve: bool) -> int:
     """Start an embedded AWS, a Slack and a mail server on loopback, run the shipped jobs against them, tell both,
-    and write every report to a folder. Ends by itself.
+    and write every report to a folder. Ends by itself, unless it is told to serve.
 
     \b
     Examples:
       opsbot demo
+      opsbot demo --serve
       opsbot demo --at 2026-11-20T07:00:00Z --out /tmp/demo
     """
+    if serve and at:
+        raise click.UsageError("--serve lives in the present: leave --at out")
     place = Stage(out=out.resolve(), at=_moment(at), scenario=scenario)
     place.clear()
     with place.peers() as peers:
-        place.write_home(peers)
+        place.write_home(peers, page=_free_port(8080) if serve else None)
         verdicts = [place.play(job, peers) for job in place.jobs()]
+        _tell(place, verdicts)
+        return place.serve(peers) if serve else 0
+
+
+def _tell(place: Stage, verdicts: list[str]) -> None:
     click.echo()
     for line in verdicts:
         click.echo(line)
@@ -68,6 +79,17 @@ _PURPOSE = {
 
 def _short(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _free_port(wanted: int) -> int:
+    """This one, or another if somebody listens there already."""
+    with socket.socket() as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(("127.0.0.1", wanted))
+        except OSError:
+            door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -125,12 +147,22 @@ class Stage:
         found = home.find(self.home, {}, Path.cwd())
         return [file.name for file in found.jobs()]
 
-    def write_home(self, peers: Peers) -> None:
+    def serve(self, peers: Peers) -> int:
+        """Be the daemon in the demo's home until somebody stops it; Ctrl-C reaches it by itself."""
+        words = [sys.executable, "-m", "opsbot", "--home", str(self.home), "serve"]
+        daemon = subprocess.Popen(words, env=self._environment(peers))
+        signal.signal(signal.SIGTERM, lambda number, frame: daemon.terminate())
+        while True:
+            with suppress(KeyboardInterrupt):
+                return daemon.wait()
+
+    def write_home(self, peers: Peers, page: int | None = None) -> None:
         from opsbot.replica import scenario
 
         world = scenario.load(self.scenario or scenario.SHIPPED)
         self.home.mkdir(parents=True, exist_ok=True)
         text = scenario.opsbot_config(world) + _TELLING.format(slack=peers.slack.url, port=peers.mail.port)
+        text += _SERVING.format(port=page) if page else ""
         (self.home / "config.toml").write_text(text, encoding="utf-8")
         resources = sum(len(found) for kinds in world.inventory.values() for found in kinds.values())
         click.echo(f"               {len(world.environments)} environments, {resources} resources")
@@ -150,10 +182,11 @@ class Stage:
         return self._verdict(job, answer)
 
     def _opsbot(self, peers: Peers, *words: str) -> subprocess.CompletedProcess[str]:
-        env = os.environ | _CREDENTIALS | {"AWS_ENDPOINT_URL": peers.aws}
-        return subprocess.run(
-            [sys.executable, "-m", "opsbot", "--home", str(self.home), *words], env=env, capture_output=True, text=True
-        )
+        command = [sys.executable, "-m", "opsbot", "--home", str(self.home), *words]
+        return subprocess.run(command, env=self._environment(peers), capture_output=True, text=True)
+
+    def _environment(self, peers: Peers) -> dict[str, str]:
+        return os.environ | _CREDENTIALS | {"AWS_ENDPOINT_URL": peers.aws}
 
     def _at(self) -> tuple[str, ...]:
         return ("--at", self.at.isoformat()) if self.at else ()
@@ -188,8 +221,15 @@ _CREDENTIALS = {
     "OPSBOT_DEMO_SLACK_TOKEN": "xoxb-loopback",
 }
 
+# Every five minutes, so that a visitor sees it happen.
+_SERVING = """
+[web]
+listen = "127.0.0.1:{port}"
+"""
+
 _TELLING = """
 [jobs.daily_health]
+schedule = "*/5 * * * *"
 channels = ["ops-slack", "managers"]
 
 [channels.ops-slack]
