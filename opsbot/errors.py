@@ -74,6 +74,9 @@ class DeliveryError(OpsbotError):
     `permanent`: the same bytes will never be taken. `retry_after`: seconds the peer asked us to wait, or None.
     `ambiguous`: the peer may have taken it (time-out or reset after the body was sent); look before sending again.
     `remaining`: some of the recipients have it; these, as in `Message.to`, are to be tried again ("" is none). None: nobody has it.
+    `peer`: the channel is at fault, not this message: whatever else waits for it would fare alike. With `permanent` it is
+    a person who must change something. `patient`: the peer wants us back in minutes, not seconds (greylisting).
+    `instead`: bodies that may be taken in its place, in order; they say the same in another form.
     """
 
     def __init__(
@@ -84,6 +87,9 @@ class DeliveryError(OpsbotError):
         retry_after: float | None = None,
         ambiguous: bool = False,
         remaining: str | None = None,
+        peer: bool = False,
+        patient: bool = False,
+        instead: tuple[bytes, ...] = (),
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
@@ -91,6 +97,9 @@ class DeliveryError(OpsbotError):
         self.retry_after = retry_after
         self.ambiguous = ambiguous
         self.remaining = remaining
+        self.peer = peer
+        self.patient = patient
+        self.instead = instead
 
 
 class StoreError(OpsbotError):

@@ -125,6 +125,10 @@ class Channel(Protocol):
     def patience(self) -> float:
         """Seconds for which one request may be under way: so long an answer may still come."""
 
+    @property
+    def readable(self) -> bool:
+        """Whether `find` can tell what arrived, its rights permitting."""
+
     def send(self, message: Message, thread: str) -> str:
         """Hand over the bytes; what the peer calls it (may be ""). `thread` is the provider id to reply under, or "".
         Raises DeliveryError."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from opsbot.config import rules
 from opsbot.config.file import Defaults, EnvironmentTable, File, own_settings
 from opsbot.config.lines import Lines
 from opsbot.config.problems import show_path, tellable, translate
+from opsbot.config.serving import DaemonTable, JobTable, WebTable
 from opsbot.errors import Problem
 from opsbot.model.environment import Environment
+from opsbot.model.timetable import Blackout, CatchUp, Overlap
 
 NAME = "config.toml"
 LARGEST = 1024 * 1024
@@ -47,18 +50,32 @@ _SYNTAX = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobConfig:
-    """`[jobs.<name>]`: None and () where the job file's own word holds; `settings` are the job's own, still raw."""
+    """`[jobs.<name>]`: None where the job file's own word holds; `settings` are the job's own, still raw.
+
+    `holidays` names a region such as "DE-BW", or is "".
+    """
 
     name: str
     schedule: str | None = None
     enabled: bool = True
     channels: tuple[str, ...] = ()
+    timeout: timedelta | None = None
+    catch_up: CatchUp = CatchUp.LATEST
+    catch_up_max: int = 5
+    catch_up_window: timedelta = timedelta(days=7)
+    overlap: Overlap = Overlap.SKIP
+    retries: int = 1
+    retry_after: timedelta = timedelta(minutes=1)
+    jitter: timedelta = timedelta(0)
+    business_days: bool = False
+    holidays: str = ""
     settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What config.toml says. `checks` and `channels` are raw tables; `coverage_min` of the defaults is in percent."""
+    """What config.toml says. `checks` and `channels` are raw tables; `coverage_min` of the defaults is in percent,
+    `store_password` a reference or ""."""
 
     timezone: str
     defaults: Defaults
@@ -68,6 +85,10 @@ class Config:
     channels: Mapping[str, Mapping[str, Any]]
     store_url: str
     url_base: str
+    store_password: str = ""
+    blackouts: tuple[Blackout, ...] = ()
+    daemon: DaemonTable = field(default_factory=DaemonTable)
+    web: WebTable = field(default_factory=WebTable)
 
     def job(self, name: str) -> JobConfig:
         """What is configured for a job; a job the file does not mention runs as its own file says."""
@@ -166,16 +187,32 @@ def _config(file: File) -> Config:
         jobs={rules.job_name(name): _job(name, table) for name, table in file.jobs.items()},
         channels=file.channels,
         store_url=file.store.url,
+        store_password=file.store.password or "",
         url_base=(file.reports.url_base or "").rstrip("/"),
+        blackouts=tuple(
+            Blackout(start=row.start, end=row.end, reason=row.reason, jobs=row.jobs) for row in file.blackouts
+        ),
+        daemon=file.daemon,
+        web=file.web,
     )
 
 
-def _job(name: str, table: Any) -> JobConfig:
+def _job(name: str, table: JobTable) -> JobConfig:
     return JobConfig(
         name=rules.job_name(name),
         schedule=table.schedule,
         enabled=table.enabled,
         channels=table.channels,
+        timeout=table.timeout,
+        catch_up=CatchUp(table.catch_up),
+        catch_up_max=table.catch_up_max,
+        catch_up_window=table.catch_up_window,
+        overlap=Overlap(table.overlap),
+        retries=table.retries,
+        retry_after=table.retry_after,
+        jitter=table.jitter or timedelta(0),
+        business_days=table.business_days,
+        holidays=table.holidays or "",
         settings=own_settings(table),
     )
 

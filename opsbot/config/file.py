@@ -101,8 +101,14 @@ class StoreTable(Table):
     url: StoreUrl = Field(
         default="sqlite:///var/opsbot.db",
         description="A path after `sqlite:///` is below the home, or below `$OPSBOT_STATE` if that is set; "
-        "`sqlite:////` starts at the root.",
+        "`sqlite:////` starts at the root. One machine. For more than one: "
+        "`postgresql+psycopg://opsbot@db.example.org/opsbot`, which needs `opsbot[postgresql]`.",
         examples=["sqlite:///var/opsbot.db"],
+    )
+    password: Secret | None = Field(
+        default=None,
+        description="Reference to the password of PostgreSQL; an address never holds it.",
+        examples=["env:OPSBOT_STORE_PASSWORD"],
     )
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
 
 from opsbot.config import regions
-from opsbot.config.types import ARN
 from opsbot.config.problems import nearest
+from opsbot.config.types import ARN
 from opsbot.secrets import IN_CLEAR, NOT_SHOWN, is_reference, looks_like_secret
 
 Path = tuple[str | int, ...]
@@ -161,10 +163,69 @@ def _jobs_named_twice(tables: Table) -> Iterator[Found]:
             yield ("jobs", name), f"is the same job as jobs.{first[job_name(name)]}; keep one of the two tables"
 
 
+def _blackouts(tables: Table) -> Iterator[Found]:
+    for place, row in rows(tables, "blackouts"):
+        start, end = _moment(row.get("start")), _moment(row.get("end"))
+        if start and end and start >= end:
+            yield (
+                ("blackouts", place, "end"),
+                f"expected a time after its start, {start.isoformat()}, got {end.isoformat()}",
+            )
+
+
+def _moment(value: object) -> datetime | None:
+    """A time with its offset, in quotes or not; None for anything else."""
+    try:
+        read = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    return read if isinstance(read, datetime) and read.tzinfo else None
+
+
+def _queue(tables: Table) -> Iterator[Found]:
+    daemon = tables.get("daemon")
+    if isinstance(daemon, dict):
+        if daemon.get("executor") == "celery" and "broker" not in daemon:
+            yield ("daemon", "executor"), 'celery needs a broker; for example broker = "env:OPSBOT_BROKER_URL"'
+        if "broker" in daemon and daemon.get("executor", "local") == "local":
+            yield ("daemon", "broker"), 'is used by executor = "celery" alone; set it, or take the broker out'
+
+
+def _visitors(tables: Table) -> Iterator[Found]:
+    web = tables.get("web")
+    if not isinstance(web, dict):
+        return
+    if "proxy_header" in web and not web.get("trusted_proxies"):
+        yield (
+            ("web", "proxy_header"),
+            'anybody could send it; set trusted_proxies = ["10.0.0.0/8"] to the proxy\'s network',
+        )
+    listen = web.get("listen", "")
+    host = listen.rpartition(":")[0].strip("[]") if isinstance(listen, str) else ""
+    if host and not _loopback(host) and "token" not in web and "proxy_header" not in web:
+        yield (
+            ("web", "listen"),
+            (
+                f'{host} can be reached by others: set token = "env:OPSBOT_WEB_TOKEN", or proxy_header, '
+                'or listen = "127.0.0.1:8080"'
+            ),
+        )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 _RULES: tuple[Callable[[Table], Iterator[Found]], ...] = (
     _names_used_twice,
     _regions,
     _signing_in,
     _channels_of_jobs,
     _jobs_named_twice,
+    _blackouts,
+    _queue,
+    _visitors,
 )

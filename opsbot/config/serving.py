@@ -2,16 +2,87 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from opsbot.config.types import Length, Name, Names, Schedule, Table, Text, Url
-from opsbot.secrets import Secret
+from opsbot.config.types import Length, Name, Names, Schedule, Table, Text
+from opsbot.model.period import show_duration
+from opsbot.secrets import Secret, is_reference
+
+_LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})", re.ASCII)
+_METRIC = re.compile(r"(?!AWS/)[A-Za-z0-9.#:_-]+(?:/[A-Za-z0-9.#:_-]+)+", re.ASCII)
+
+
+def _at_most(limit: timedelta) -> Callable[[timedelta], timedelta]:
+    def check(length: timedelta) -> timedelta:
+        if length > limit:
+            raise ValueError(f"expected at most {show_duration(limit)}, got {show_duration(length)}")
+        return length
+
+    return check
+
+
+def _with_offset(value: object) -> datetime:
+    with suppress(ValueError):
+        # People put times into quotes as they do everywhere else.
+        value = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        shown = value.isoformat() if isinstance(value, date) else repr(value)
+        raise ValueError(f"expected a time with its offset such as 2026-12-24T00:00:00+01:00, got {shown}")
+    return value
+
+
+def _listen(text: str) -> str:
+    found = _LISTEN.fullmatch(text)
+    if text and not (found and int(found["port"]) < 65536):
+        raise ValueError(f'expected an address and a port such as "127.0.0.1:8080", or "" for no page, got {text!r}')
+    return text
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """Host and port of an address that was checked; an IPv6 address without its brackets."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError(f'expected a network such as "10.0.0.0/8" or one address, got {text!r}') from None
+
+
+def _reference_or_address(text: str) -> str:
+    if not (is_reference(text) or re.fullmatch(r"https?://[^\s<>\"']+", text)):
+        raise ValueError(
+            f'expected an address such as "https://hc-ping.com/..." or a reference such as "env:NAME", got {text!r}'
+        )
+    return text
+
+
+def _metric(text: str) -> str:
+    if not _METRIC.fullmatch(text):
+        raise ValueError(
+            f'expected a metric as Namespace/Name such as "Opsbot/Alive", not in AWS\'s own namespaces, got {text!r}'
+        )
+    return text
+
 
 Count = Annotated[int, Field(ge=0, le=100)]
 Globs = Annotated[tuple[Text, ...], Field(strict=False)]
+Networks = Annotated[tuple[Annotated[Text, AfterValidator(_network)], ...], Field(strict=False)]
+Minutes = Annotated[Length, AfterValidator(_at_most(timedelta(hours=1)))]
+Hours = Annotated[Length, AfterValidator(_at_most(timedelta(days=1)))]
+Days = Annotated[Length, AfterValidator(_at_most(timedelta(days=366)))]
+Moment = Annotated[
+    datetime, BeforeValidator(_with_offset), WithJsonSchema({"type": "string", "format": "date-time"})
+]  # fmt: skip
 
 
 class JobTable(Table):
@@ -30,7 +101,7 @@ class JobTable(Table):
     channels: Names = Field(
         default=(), description="Who is told: names of `[channels.<name>]`.", examples=[["ops-slack"]]
     )
-    timeout: Length | None = Field(
+    timeout: Hours | None = Field(
         default=None, description="How long a run may take before it is ended. Without it the job file's own.",
         examples=["10m"],
     )  # fmt: skip
@@ -42,7 +113,7 @@ class JobTable(Table):
     catch_up_max: Count = Field(
         default=5, description="At most so many fires are made up for with `all`; the newest.", examples=[5]
     )
-    catch_up_window: Length = Field(
+    catch_up_window: Days = Field(
         default=timedelta(days=7), description="A fire older than this is never made up for.", examples=["7d"]
     )
     overlap: Literal["skip", "queue", "cancel", "allow"] = Field(
@@ -54,11 +125,11 @@ class JobTable(Table):
     retries: Annotated[int, Field(ge=0, le=10)] = Field(
         default=1, description="Further attempts after one that failed, timed out or was lost.", examples=[1]
     )
-    retry_after: Length = Field(
+    retry_after: Hours = Field(
         default=timedelta(minutes=1), description="The wait before the second attempt; doubled with each.",
         examples=["1m"],
     )  # fmt: skip
-    jitter: Length | None = Field(
+    jitter: Hours | None = Field(
         default=None,
         description="Each fire is late by a part of this, the same every time, so that many homes do not ask AWS at once.",
         examples=["2m"],
@@ -76,8 +147,8 @@ class JobTable(Table):
 class BlackoutTable(Table):
     """A span in which nothing runs on its schedule; what fell into it is recorded as skipped."""
 
-    start: datetime = Field(description="With its offset from UTC.", examples=["2026-12-24T00:00:00+01:00"])
-    end: datetime = Field(description="With its offset from UTC.", examples=["2026-12-27T00:00:00+01:00"])
+    start: Moment = Field(description="With its offset from UTC.", examples=["2026-12-24T00:00:00+01:00"])
+    end: Moment = Field(description="With its offset from UTC.", examples=["2026-12-27T00:00:00+01:00"])
     reason: Text = Field(description="Shown wherever a run was skipped for it.", examples=["year-end freeze"])
     jobs: Globs = Field(default=(), description="Names or globs; without it every job.", examples=[["cost_*"]])
 
@@ -88,18 +159,19 @@ class DaemonTable(Table):
     parallel: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="At most so many runs at once in one daemon.", examples=[2]
     )
-    drain: Length = Field(
+    drain: Minutes = Field(
         default=timedelta(seconds=25),
         description="How long runs may go on after SIGTERM before they are ended and handed back. Below the grace of "
         "what runs the container: 30 s on ECS and Kubernetes.",
         examples=["25s"],
     )
-    heartbeat_url: Secret | Url | None = Field(
+    heartbeat_url: Annotated[Text, AfterValidator(_reference_or_address)] | None = Field(
         default=None,
-        description="A dead-man's switch: asked with GET after each full cycle that went well.",
+        description="A dead-man's switch: asked with GET every minute in which all went well. An address, or a "
+        "reference to it.",
         examples=["env:OPSBOT_HEARTBEAT_URL"],
     )
-    heartbeat_metric: Text | None = Field(
+    heartbeat_metric: Annotated[Text, AfterValidator(_metric)] | None = Field(
         default=None, description="A CloudWatch metric that gets a 1 every minute, as `Namespace/Name`.",
         examples=["Opsbot/Alive"],
     )  # fmt: skip
@@ -119,7 +191,7 @@ class DaemonTable(Table):
 class WebTable(Table):
     """The daemon's own web page: status, runs, reports, outbox."""
 
-    listen: Text = Field(
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
         default="127.0.0.1:8080",
         description='Address and port; "" switches it off. Anything but loopback needs `token` or `proxy_header`.',
         examples=["127.0.0.1:8080"],
@@ -134,4 +206,4 @@ class WebTable(Table):
         description="The header in which a proxy in front names who signed in; only with `trusted_proxies`.",
         examples=["X-Forwarded-User"],
     )
-    trusted_proxies: Globs = Field(default=(), description="Networks of that proxy.", examples=[["10.0.0.0/8"]])
+    trusted_proxies: Networks = Field(default=(), description="Networks of that proxy.", examples=[["10.0.0.0/8"]])

@@ -16,6 +16,7 @@ from opsbot.config import regions
 from opsbot.model.check import Missing
 from opsbot.model.period import parse_duration
 from opsbot.schedule import parse as parse_schedule
+from opsbot.secrets import IN_CLEAR
 
 ARN = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -70,9 +71,17 @@ def _schedule(text: str) -> str:
     return text.strip()
 
 
+_SQLITE = re.compile(r"sqlite:///[^\s?#]+")
+_POSTGRESQL = re.compile(r"postgresql\+psycopg://([^\s:@/?#]+@)?[^\s@?#]*/[^\s/?#]+(\?[^\s#]*)?")
+_PASSWORD = re.compile(r"://[^/@?]*:[^/@?]+@|[?&][a-z]*password=", re.IGNORECASE)
+
+
 def _store_url(text: str) -> str:
-    if not re.fullmatch(r"sqlite:///[^\s?#]+", text):
-        raise ValueError(f'expected an address such as "sqlite:///var/opsbot.db", got {text!r}')
+    if _PASSWORD.search(text):
+        raise ValueError(f"{IN_CLEAR}, in store.password")
+    if not _SQLITE.fullmatch(text) and not _POSTGRESQL.fullmatch(text):
+        wanted = '"sqlite:///var/opsbot.db" or "postgresql+psycopg://opsbot@db.example.org/opsbot"'
+        raise ValueError(f"expected an address such as {wanted}, got {text!r}")
     return text
 
 

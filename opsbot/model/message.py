@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from opsbot.model.status import Status
+
 
 class Format(StrEnum):
     """How a channel wants its messages."""
@@ -15,21 +17,29 @@ class Format(StrEnum):
 
 
 class Delivery(StrEnum):
-    """Where a message stands. UNKNOWN: it may have arrived and nobody can be asked; a human decides."""
+    """Where a message stands. UNKNOWN: it may have arrived and nobody can be asked; a human decides.
+
+    HELD: nothing will be taken until a person changes something; kept, and tried from time to time. DEAD: given up on.
+    SUPERSEDED: a newer one says more. DROPPED: a person said that it need not be told.
+    """
 
     QUEUED = "queued"
     SENDING = "sending"
+    HELD = "held"
     SENT = "sent"
     UNKNOWN = "unknown"
     DEAD = "dead"
     SUPERSEDED = "superseded"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """`key` names what it is about: messages of one channel and key go out in order, and a newer one supersedes older
     unsent ones. `body` is the bytes for the wire (a Slack JSON object, or a whole MIME message). `reply_to` is the id
-    of the message whose thread this one belongs in. `provider_id` is what the peer called it (Slack: channel/ts)."""
+    of the message whose thread this one belongs in. `provider_id` is what the peer called it (Slack: channel/ts).
+    `status`: what is worse leaves its channel first. `kept_since` is when a person last asked for it to be tried again:
+    it is given up on so much later."""
 
     id: str
     key: str
@@ -45,3 +55,43 @@ class Message:
     not_before: datetime | None = None
     provider_id: str = ""
     error: str = ""
+    status: Status = Status.INFO
+    kept_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One claim of a message. `outcome` is a Delivery, or "" while it lasts, and for ever if its sender died."""
+
+    n: int
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervention:
+    """What a person did to a message: `what` is "retry" or "drop"."""
+
+    at: datetime
+    who: str
+    what: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A channel that takes nothing at the moment, since when, and what it last said.
+
+    `failures` in a row. `held`: a person must change something first. `opens_at`: it is not asked before. `told`: people
+    know by another channel.
+    """
+
+    channel: str
+    since: datetime
+    error: str
+    failures: int = 1
+    held: bool = False
+    opens_at: datetime | None = None
+    told: bool = False

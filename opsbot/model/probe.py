@@ -297,16 +297,26 @@ class Hop:
 class Answer:
     """The whole answer as it came, up to the body limit: for expectations and extraction, never for storing or printing.
 
-    `body` is decompressed; of a TCP probe the bytes received, of a WebSocket probe the reply.
+    `head` is the status line and the headers of an HTTP answer; `body` is decompressed; of a TCP probe it is the bytes
+    received, of a WebSocket probe the reply, of a DNS probe the records' values, one a line.
     """
 
-    raw_headers: tuple[tuple[bytes, bytes], ...] = ()
+    head: bytes = b""
     body: bytes = b""
 
     @property
     def headers(self) -> Pairs:
         """Names in lower case, in the order sent; repeated ones repeated."""
-        return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in self.raw_headers)
+        lines = self.head.decode("latin-1").replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n")[1:]
+        return tuple(
+            (name.lower(), value.strip(" \t"))
+            for name, colon, value in (line.partition(":") for line in lines)
+            if colon
+        )
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name, given in lower case."""
+        return next((value for key, value in self.headers if key == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

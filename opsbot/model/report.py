@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from opsbot.model.finding import Coverage, Finding, Series
 from opsbot.model.period import Period
@@ -119,7 +119,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """Where a report comes from, so that it can be trusted and reproduced: printed at its foot in every format."""
+    """Where a report comes from, so that it can be trusted and reproduced: printed at its foot in every format.
+
+    `late` is by how much it was begun after its moment, if that is worth a word.
+    """
 
     run_id: str
     job: str
@@ -132,3 +135,4 @@ class About:
     usage: Usage
     seconds: float
     url: str = ""
+    late: timedelta = timedelta(0)

@@ -8,48 +8,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import StaticPool
 
 from opsbot.errors import StoreError
-
-BUSY_SECONDS = 5.0
-
-_ADVICE = {
-    "SQLITE_FULL": ("the disk is full", "free some space; nothing that was stored is lost"),
-    "SQLITE_IOERR": ("the disk refused a read or a write", "look for a full, failing or unmounted disk"),
-    "SQLITE_READONLY": (
-        "it cannot be written",
-        "give the user that runs opsbot write access to the file and its folder",
-    ),
-    "SQLITE_CANTOPEN": ("it cannot be opened", "check that the folder exists and can be written by opsbot's user"),
-    "SQLITE_PERM": ("it cannot be opened", "check that the folder exists and can be written by opsbot's user"),
-    "SQLITE_NOTADB": (
-        "it is not an opsbot database",
-        "set store.url to another file, or restore a backup over this one",
-    ),
-    "SQLITE_CORRUPT": ("it is damaged", "keep the file as evidence, restore a backup, or move it away to begin anew"),
-    "SQLITE_BUSY": ("another process keeps it locked", "try again; look for a stuck opsbot process"),
-    "SQLITE_LOCKED": (
-        f"another process held it for {BUSY_SECONDS:.0f} s",
-        "try again; look for a stuck opsbot process",
-    ),
-}
+from opsbot.store.faults import BUSY_SECONDS, explained
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, password: str = "") -> Engine:
     """An engine for `url`; the folder of a SQLite file is made. Raises StoreError; nothing is read yet."""
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed)
-        _make_folder(parsed.database)
-        return _sqlite(parsed)
+        if parsed.get_backend_name() == "postgresql":
+            return _postgresql(parsed.set(password=password) if password else parsed)
+        if parsed.get_backend_name() == "sqlite":
+            _make_folder(parsed.database)
+            return _sqlite(parsed)
+        raise NoSuchModuleError(parsed.get_backend_name())
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StoreError(
-            f"store.url: expected one such as sqlite:///var/opsbot.db, no driver takes this ({type(error).__name__})",
-            hint="correct store.url in config.toml",
+            "store.url: expected one such as sqlite:///var/opsbot.db or postgresql+psycopg://opsbot@host/opsbot, "
+            f"no driver takes this ({type(error).__name__})",
+            hint="correct store.url in config.toml; PostgreSQL needs: pip install opsbot[postgresql]",
         ) from error
 
 
@@ -59,9 +46,67 @@ def _sqlite(url: URL) -> Engine:
         engine = create_engine(url, poolclass=StaticPool, connect_args=arguments | {"check_same_thread": False})
     else:
         engine = create_engine(url, connect_args=arguments)
+        if url.database and not url.database.startswith("file:"):
+            _keep_to(engine, Path(url.database))
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _keep_to(engine: Engine, path: Path) -> None:
+    """Refuse to go on with a file that was moved, deleted or replaced: what is written to it nobody would find again."""
+    opened: list[tuple[int, int]] = []
+
+    def check(*_: object) -> None:
+        if opened and opened[0] != _identity(path):
+            raise StoreError(
+                f"{path}: it was moved, deleted or replaced while this process had it open",
+                hint="put it back, together with its -wal file; or restart the daemon, which begins with the newest backup",
+            )
+
+    def check_and_note(*_: object) -> None:
+        check()
+        opened[:] = opened or [_identity(path)]
+
+    # Before connecting too: SQLite would make an empty file of that name.
+    event.listen(engine, "do_connect", check)
+    event.listen(engine, "checkout", check_and_note)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
+
+
+# No wait is for ever: a peer that stands still in a transaction loses it, and a dead network is noticed.
+_SESSION = (
+    f"SET lock_timeout = '{BUSY_SECONDS:.0f}s'; SET statement_timeout = '60s'; "
+    "SET idle_in_transaction_session_timeout = '15s'"
+)
+_NETWORK: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+
+
+def _postgresql(url: URL) -> Engine:
+    arguments = {name: value for name, value in _NETWORK.items() if name not in url.query}
+    arguments |= {"tcp_user_timeout": 20_000, "application_name": "opsbot"}
+    # A server that was restarted costs a reconnect, not an error.
+    engine = create_engine(url, connect_args=arguments, pool_pre_ping=True, pool_size=3, max_overflow=7)
+    event.listen(engine, "connect", _begin_session)
+    return engine
+
+
+def _begin_session(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_SESSION)
+    connection.commit()
 
 
 def _make_folder(database: str | None) -> None:
@@ -104,28 +149,29 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def in_turn(db: Connection, name: str) -> None:
+    """Until this transaction ends no other that asks for the same name goes on: SQLite has one writer anyway."""
+    if db.dialect.name == "postgresql":
+        db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"opsbot/{name}"})
+
+
 @contextmanager
 def translated(engine: Engine) -> Iterator[None]:
     """Foreign database errors leave as StoreError, in one place."""
     try:
         yield
     except IntegrityError as error:
-        raise StoreError(f"{place(engine)}: it already holds this: {error.orig}") from error
+        said = " ".join(str(error.orig).split())[:300]
+        raise StoreError(f"{place(engine)}: it already holds this: {said}") from error
     except DBAPIError as error:
-        raise _explained(place(engine), error) from error
+        raise explained(place(engine), error.orig or error) from error
     except SQLAlchemyError as error:
         raise StoreError(f"{place(engine)}: {error}") from error
 
 
-def _explained(where: str, error: DBAPIError) -> StoreError:
-    name = str(getattr(error.orig, "sqlite_errorname", ""))
-    family = "_".join(name.split("_")[:2])
-    if family in _ADVICE:
-        what, hint = _ADVICE[family]
-        return StoreError(f"{where}: {what} ({name})", hint=hint)
-    return StoreError(f"{where}: {error.orig}", hint="opsbot's own log has the details; the stored state is unchanged")
-
-
 def place(engine: Engine) -> str:
-    """What to call this database in a sentence: its file, or its URL without the password."""
-    return engine.url.database or engine.url.render_as_string(hide_password=True)
+    """What to call this database in a sentence: its file, or where the server is."""
+    if engine.dialect.name == "sqlite":
+        return engine.url.database or str(engine.url)
+    host = engine.url.host or engine.url.query.get("host") or "localhost"
+    return f"PostgreSQL {engine.url.database} at {host}"

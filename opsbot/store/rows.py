@@ -8,18 +8,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from sqlalchemy import RowMapping
 
+from opsbot.errors import StoreError
 from opsbot.model.finding import Finding, Series
-from opsbot.model.message import Delivery, Message
-from opsbot.model.run import Run, RunState, Usage
+from opsbot.model.message import Delivery, Intervention, Message, Outage, Try
+from opsbot.model.run import Attempt, Cause, Run, RunState, Usage
 from opsbot.model.status import Status
+from opsbot.model.timetable import Clockwork, Worker
 from opsbot.model.units import Unit
 from opsbot.ports import Artifact
 
-Row = Mapping[str, Any]
+Row = Mapping[str, Any] | RowMapping
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_TIMES = frozenset({"started_at", "at", "scheduled_for", "finished_at", "created_at", "not_before"})
+_STATUSES = tuple(sorted(Status, key=lambda status: status.rank))
 
 
 def micros(moment: datetime) -> int:
@@ -27,36 +30,64 @@ def micros(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+def optional(value: datetime | None) -> int | None:
+    return None if value is None else micros(value)
+
+
 def moment(value: int | None) -> datetime | None:
     return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
 def text(value: str) -> str:
-    """Names from outside may hold half a surrogate pair, which no database can store: it becomes a question mark."""
-    return value.encode("utf-8", "replace").decode("utf-8")
+    """Names from outside may hold what not every database can store: half a surrogate pair and NUL become a question mark."""
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
+
+
+_RUN_TEXT = ("id", "job", "owner", "reason", "verdict", "headline", "error", "log")
+_RUN_TIMES = ("queued_at", "at", "scheduled_for", "started_at", "finished_at", "not_before", "lease_until")
+_RUN_NUMBERS = ("attempt", "exit_code", "cpu_seconds", "peak_rss")
 
 
 def run(value: Run, ok_findings: int) -> dict[str, Any]:
     return {
-        "id": value.id,
-        "job": value.job,
-        "started_at": micros(value.started_at),
-        "at": micros(value.at),
+        **{name: text(str(getattr(value, name))) for name in _RUN_TEXT},
+        **{name: optional(getattr(value, name)) for name in _RUN_TIMES},
+        **{name: getattr(value, name) for name in _RUN_NUMBERS},
         "state": value.state.value,
-        "scheduled_for": value.scheduled_for and micros(value.scheduled_for),
-        "finished_at": value.finished_at and micros(value.finished_at),
-        "attempt": value.attempt,
-        "verdict": str(value.verdict),
-        "headline": text(value.headline),
-        "error": text(value.error),
-        "usage": _dump(_usage(value.usage)),
+        "cause": value.cause.value,
+        "ending": "",
+        "usage": dump(_usage(value.usage)),
         "ok_findings": ok_findings,
     }
 
 
 def read_run(row: Row) -> Run:
-    plain = {name: row[name] for name in ("id", "job", "attempt", "verdict", "headline", "error")}
-    return Run(**plain, **_times(row), state=RunState(row["state"]), usage=_read_usage(orjson.loads(row["usage"])))
+    plain = {name: row[name] for name in (*_RUN_TEXT, *_RUN_NUMBERS)}
+    times: dict[str, Any] = {name: moment(row[name]) for name in _RUN_TIMES}
+    state, cause = RunState(row["state"]), Cause(row["cause"])
+    return Run(**plain, **times, state=state, cause=cause, usage=_read_usage(_load(row["usage"])))
+
+
+def read_attempt(row: Row) -> Attempt:
+    names = ("n", "owner", "outcome", "exit_code", "cpu_seconds", "peak_rss", "error")
+    times: dict[str, Any] = {name: moment(row[name]) for name in ("started_at", "ended_at")}
+    return Attempt(**{name: row[name] for name in names}, **times)
+
+
+def read_clockwork(row: Row) -> Clockwork:
+    names = ("job", "cron", "paused_by", "pause_reason")
+    times: dict[str, Any] = {name: moment(row[name]) for name in ("cursor", "paused_until")}
+    return Clockwork(**{name: row[name] for name in names}, **times)
+
+
+def worker(value: Worker) -> dict[str, Any]:
+    plain = {name: getattr(value, name) for name in ("id", "host", "pid", "version", "draining")}
+    return {**plain, "started_at": micros(value.started_at), "beat": micros(value.beat)}
+
+
+def read_worker(row: Row) -> Worker:
+    times: dict[str, Any] = {name: moment(row[name]) for name in ("started_at", "beat")}
+    return Worker(**{**row, **times})
 
 
 def _usage(value: Usage) -> dict[str, Any]:
@@ -87,6 +118,8 @@ def message(value: Message, seq: int) -> dict[str, Any]:
         "lease_until": None,
         "provider_id": "",
         "error": "",
+        "rank": value.status.rank,
+        "kept_since": None,
     }
 
 
@@ -96,7 +129,27 @@ def read_message(row: Row) -> Message:
     plain = {name: row[name] for name in names}
     state = Delivery(row["state"])
     due = row["lease_until"] if state is Delivery.SENDING else row["not_before"]
-    return Message(**plain, **_times(row) | {"not_before": moment(due)}, state=state)
+    times: dict[str, Any] = {name: moment(row[name]) for name in ("created_at", "kept_since")} | {
+        "not_before": moment(due)
+    }
+    return Message(**plain, **times, state=state, status=_STATUSES[row["rank"]])
+
+
+def read_try(row: Row) -> Try:
+    times: dict[str, Any] = {name: moment(row[name]) for name in ("started_at", "ended_at")}
+    return Try(n=row["n"], outcome=row["outcome"], error=row["error"], **times)
+
+
+def read_intervention(row: Row) -> Intervention:
+    at: Any = moment(row["at"])
+    return Intervention(at=at, who=row["who"], what=row["what"], reason=row["reason"])
+
+
+def read_outage(row: Row) -> Outage:
+    since: Any = moment(row["since"])
+    opens_at = moment(max(row["opens_at"] or 0, row["retry_at"] or 0) or None)
+    plain = {name: row[name] for name in ("error", "failures", "held")}
+    return Outage(channel=row["name"], since=since, opens_at=opens_at, told=row["told_at"] is not None, **plain)
 
 
 def artifact(value: Artifact, position: int) -> dict[str, Any]:
@@ -105,7 +158,10 @@ def artifact(value: Artifact, position: int) -> dict[str, Any]:
 
 
 def read_artifact(row: Row) -> Artifact:
-    return Artifact(run_id=row["run_id"], format=row["format"], body=zlib.decompress(row["body"]))
+    try:
+        return Artifact(run_id=row["run_id"], format=row["format"], body=zlib.decompress(row["body"]))
+    except zlib.error as error:
+        raise _rotten(f"the {row['format']} report of run {row['run_id']}") from error
 
 
 def finding(value: Finding, run_id: str, position: int) -> dict[str, Any]:
@@ -137,11 +193,11 @@ def dump_finding(value: Finding) -> str:
         "evidence": value.evidence,
         "series": value.series and [_span(value.series.times), value.series.values, value.series.judged],
     }
-    return _dump(payload)
+    return dump(payload)
 
 
 def load_finding(payload: str) -> Finding:
-    fields = orjson.loads(payload)
+    fields = _load(payload)
     fields |= {
         "status": Status(fields["status"]),
         "unit": Unit(fields["unit"]),
@@ -167,7 +223,19 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _dump(value: Any) -> str:
+def _load(payload: str) -> Any:
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise _rotten("a stored value") from error
+
+
+def _rotten(what: str) -> StoreError:
+    return StoreError(f"{what} cannot be read any more", hint="look for a failing disk; a backup may still hold it")
+
+
+def dump(value: Any) -> str:
+    """JSON of anything, as near as JSON can say it."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:
@@ -185,7 +253,3 @@ def _storable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_storable(item) for item in value]
     return value
-
-
-def _times(row: Row) -> dict[str, Any]:
-    return {name: moment(row[name]) for name in _TIMES & row.keys()}

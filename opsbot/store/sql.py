@@ -2,123 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    Text,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
-from opsbot.errors import StoreError
+from opsbot.errors import Fenced, StoreError
 from opsbot.model.finding import Finding
-from opsbot.model.message import Delivery, Message
-from opsbot.model.run import Run
+from opsbot.model.message import Message
+from opsbot.model.run import Run, RunState
 from opsbot.model.status import Status
 from opsbot.ports import Artifact
-from opsbot.store import rows
+from opsbot.store import backup, lines, retention, rows
 from opsbot.store import tables as t
-from opsbot.store.engine import reading, writing
+from opsbot.store.claiming import start_attempt
+from opsbot.store.engine import in_turn, reading, writing
+from opsbot.store.ledger import SqlLedger, upsert
+from opsbot.store.outbox import SqlOutbox
+from opsbot.store.recovery import Recovered
+from opsbot.store.retention import Pruned
 
-UNSENT = (Delivery.QUEUED.value, Delivery.SENDING.value)
+# Keys in one statement: every database takes so many.
+_CHUNK = 500
 
 
-class SqlStore:
+class SqlStore(SqlOutbox):
     """Runs, findings, messages and reports; one transaction a run. Every method raises StoreError."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, recovered: Recovered | None = None) -> None:
+        """`recovered`: what became of a damaged file when this store was opened."""
         self.engine = engine
+        self.recovered = recovered
+
+    @property
+    def backups(self) -> Path | None:
+        """Where `open_store` looks for backups; None where the database has its own means."""
+        file = backup.database_file(self.engine)
+        return file and backup.backup_folder(file)
+
+    def back_up(self, folder: Path, now: datetime) -> Path | None:
+        """A copy proven sound, the newest three kept; None where the database has its own means. Others go on writing."""
+        file = backup.database_file(self.engine)
+        return file and backup.back_up(file, folder, now)
+
+    def prune(self, now: datetime) -> Pruned:
+        """Drop what nobody asks for any more, in small transactions; nothing that still has to be told."""
+        return retention.prune(self.engine, now)
 
     def close(self) -> None:
         self.engine.dispose()
 
     def begin(self, run: Run) -> None:
+        values = rows.run(run, 0)
         with writing(self.engine) as db:
-            db.execute(insert(t.run).values(rows.run(run, 0)))
+            db.execute(insert(t.run).values(values))
+            if run.state is RunState.RUNNING:
+                start_attempt(db, values)
 
     def commit(
         self, run: Run, findings: Sequence[Finding], messages: Sequence[Message], artifacts: Sequence[Artifact]
     ) -> None:
         bad = [finding for finding in findings if finding.status is not Status.OK]
         with writing(self.engine) as db:
+            in_turn(db, f"job/{run.job}")
             _end(db, run, len(findings) - len(bad))
-            _add(db, t.finding, (rows.finding(value, run.id, n) for n, value in enumerate(bad)))
+            _add_many(db, t.finding, [rows.finding(value, run.id, n) for n, value in enumerate(bad)])
             _remember(db, run, findings)
-            _queue(db, messages)
+            lines.queue(db, messages)
             _add(db, t.artifact, (rows.artifact(value, n) for n, value in enumerate(artifacts)))
 
-    def claim(
-        self, now: datetime, lease_seconds: float, *, run_id: str | None = None, without: Collection[str] = ()
-    ) -> Message | None:
-        """As in the port."""
-        moment = rows.micros(now)
-        with writing(self.engine) as db:
-            row = db.execute(_claimable(moment, run_id, without)).mappings().first()
-            if row is None:
-                return None
-            attempts = row["attempts"] + 1
-            until = rows.micros(now + timedelta(seconds=lease_seconds))
-            held = {"state": Delivery.SENDING.value, "attempts": attempts, "lease_until": until}
-            db.execute(update(t.message).where(t.message.c.id == row["id"]).values(held))
-            db.execute(insert(t.delivery_attempt).values(_attempt(row["id"], attempts, moment)))
-        return rows.read_message({**row, **held})
-
-    def settle(
-        self,
-        message: Message,
-        state: Delivery,
-        *,
-        now: datetime,
-        provider_id: str = "",
-        error: str = "",
-        not_before: datetime | None = None,
-        also: Sequence[Message] = (),
-        hold_channel: bool = False,
-    ) -> None:
-        """As in the port.
-
-        That a message was SENT is a fact whoever says it; anything else only its present holder may say, so a sender
-        that lost its lease changes nothing.
-        """
-        values = {
-            "state": state.value,
-            "provider_id": rows.text(provider_id),
-            "error": rows.text(error),
-            "not_before": not_before and rows.micros(not_before),
-            "lease_until": None,
-        }
-        with writing(self.engine) as db:
-            if db.execute(update(t.message).where(_may_settle(message, state)).values(values)).rowcount:
-                _note(db, message, _ending(now, state, error))
-                _queue(db, also)
-            if hold_channel and not_before:
-                _hold(db, message.channel, rows.micros(not_before))
-
-    def messages(self, *, run_id: str | None = None, states: Sequence[Delivery] = ()) -> tuple[Message, ...]:
-        query = select(t.message).order_by(t.message.c.created_at, t.message.c.seq, t.message.c.id)
-        if run_id is not None:
-            query = query.where(t.message.c.run_id == run_id)
-        if states:
-            query = query.where(t.message.c.state.in_([state.value for state in states]))
-        return tuple(map(rows.read_message, self._all(query)))
-
-    def message(self, id: str) -> Message | None:
-        found = self._all(select(t.message).where(t.message.c.id == id))
-        return rows.read_message(found[0]) if found else None
-
     def runs(self, *, job: str | None = None, limit: int = 50) -> tuple[Run, ...]:
-        query = select(t.run).order_by(t.run.c.started_at.desc(), t.run.c.id.desc()).limit(limit)
+        query = select(t.run).order_by(t.run.c.queued_at.desc(), t.run.c.at.desc(), t.run.c.id.desc()).limit(limit)
         if job is not None:
             query = query.where(t.run.c.job == job)
         return tuple(map(rows.read_run, self._all(query)))
 
     def run(self, id: str) -> Run | None:
         """Raises StoreError when several runs begin so: it names some."""
-        begins = func.substr(t.run.c.id, 1, len(id)) == id
-        found = self._all(select(t.run).where(begins).order_by(t.run.c.id).limit(4)) if id else []
-        exact = [row for row in found if row["id"] == id] or found
-        if len(exact) > 1:
-            names = ", ".join(row["id"] for row in exact[:3])
+        found = self._all(select(t.run).where(t.run.c.id == id))
+        if not found and id:
+            begins = func.substr(t.run.c.id, 1, len(id)) == id
+            found = self._all(select(t.run).where(begins).order_by(t.run.c.id).limit(4))
+        if len(found) > 1:
+            names = ", ".join(row["id"] for row in found[:3])
             raise StoreError(f"several runs begin with {id!r}: {names}", hint="give more of the id")
-        return rows.read_run(exact[0]) if exact else None
+        return rows.read_run(found[0]) if found else None
 
     def artifacts(self, run_id: str) -> tuple[Artifact, ...]:
         query = select(t.artifact).where(t.artifact.c.run_id == run_id).order_by(t.artifact.c.position)
@@ -137,6 +122,9 @@ class SqlStore:
     def history(self) -> SqlHistory:
         return SqlHistory(self.engine)
 
+    def ledger(self) -> SqlLedger:
+        return SqlLedger(self.engine)
+
     def _all(self, query: Select[Any]) -> Sequence[rows.Row]:
         with reading(self.engine) as db:
             return [dict(row) for row in db.execute(query).mappings()]
@@ -154,90 +142,63 @@ class SqlHistory:
         return {key: Status(status) for key, status in found}
 
 
-def _add(db: Connection, table: Any, values: Iterable[dict[str, Any]]) -> None:
+def _add(db: Connection, table: Table, values: Iterable[dict[str, Any]]) -> None:
     if many := list(values):
         db.execute(insert(table), many)
 
 
+def _add_many(db: Connection, table: Table, many: list[dict[str, Any]], replaced: Sequence[str] = ()) -> None:
+    """Thousands of rows of texts and numbers; those there already get the `replaced` columns."""
+    if not many:
+        return
+    new = upsert(db, table)
+    in_one = db.dialect.name == "postgresql"
+    if in_one:
+        # As one JSON text: a row's price as parameters of its own is twenty times that.
+        given = func.json_to_recordset(cast(literal(rows.dump(many), Text), JSON))
+        columns = given.table_valued(*(table.c[name] for name in many[0])).render_derived(with_types=True)
+        new = new.from_select(list(many[0]), select(columns))
+    if replaced:
+        kept = {name: new.excluded[name] for name in replaced}
+        new = new.on_conflict_do_update(index_elements=list(table.primary_key), set_=kept)
+    db.execute(new, None if in_one else many)
+
+
+_END = ("state", "finished_at", "reason", "verdict", "headline", "error", "usage", "ok_findings", "lease_until")
+
+
 def _end(db: Connection, run: Run, ok_findings: int) -> None:
-    values = rows.run(run, ok_findings)
-    if not db.execute(update(t.run).where(t.run.c.id == run.id).values(values)).rowcount:
-        db.execute(insert(t.run).values(values))
+    """Raises Fenced for a run that is somebody else's by now. One the ledger never had is kept all the same."""
+    values = rows.run(replace(run, lease_until=None), ok_findings)
+    held = (t.run.c.id == run.id, t.run.c.state == RunState.RUNNING.value, t.run.c.attempt == run.attempt)
+    if db.execute(update(t.run).where(*held).values({name: values[name] for name in _END})).rowcount:
+        _end_attempt(db, values)
+        return
+    found = db.execute(select(t.run.c.state, t.run.c.attempt).where(t.run.c.id == run.id)).first()
+    if found is not None:
+        raise Fenced(
+            f"run {run.id}: expected to end attempt {run.attempt}, found it {found.state} at attempt {found.attempt}",
+            hint="another worker has it, or it was given up; what this attempt found out is not kept",
+        )
+    db.execute(insert(t.run).values(values))
+
+
+def _end_attempt(db: Connection, run: dict[str, Any]) -> None:
+    mine = (t.run_attempt.c.run_id == run["id"], t.run_attempt.c.n == run["attempt"])
+    db.execute(update(t.run_attempt).where(*mine).values(outcome=run["state"], ended_at=run["finished_at"]))
+    # An attempt before this one may have failed and said so; what it found is replaced.
+    for table in (t.finding, t.artifact):
+        db.execute(delete(table).where(table.c.run_id == run["id"]))
 
 
 def _remember(db: Connection, run: Run, findings: Sequence[Finding]) -> None:
     """Only what is not OK stays known; what this run did not look at stays as it was."""
-    known = set(db.scalars(select(t.latest.c.key).where(t.latest.c.job == run.job)))
     bad = {rows.text(finding.key): finding.status.value for finding in findings if finding.status is not Status.OK}
-    seen = known & {rows.text(finding.key) for finding in findings} if known else set()
-    for key in seen | (bad.keys() & known):
-        db.execute(delete(t.latest).where(t.latest.c.job == run.job, t.latest.c.key == key))
+    known = set(db.scalars(select(t.latest.c.key).where(t.latest.c.job == run.job)))
+    well = sorted(known & {rows.text(finding.key) for finding in findings} - bad.keys()) if known else []
+    for start in range(0, len(well), _CHUNK):
+        some = t.latest.c.key.in_(well[start : start + _CHUNK])
+        db.execute(delete(t.latest).where(t.latest.c.job == run.job, some))
     at = rows.micros(run.at)
-    _add(db, t.latest, ({"job": run.job, "key": key, "status": status, "at": at} for key, status in bad.items()))
-
-
-def _queue(db: Connection, messages: Sequence[Message]) -> None:
-    """What is queued together stands together; it supersedes what was queued before and has not left."""
-    for channel, key in dict.fromkeys((message.channel, rows.text(message.key)) for message in messages):
-        _supersede(db, channel, key, messages)
-    for message in messages:
-        last = select(func.coalesce(func.max(t.message.c.seq), 0)).where(_line(message.channel, rows.text(message.key)))
-        db.execute(insert(t.message).values(rows.message(message, db.execute(last).scalar_one() + 1)))
-
-
-def _hold(db: Connection, channel: str, until: int) -> None:
-    earlier = func.coalesce(t.message.c.not_before, 0) < until
-    waiting = and_(t.message.c.channel == channel, t.message.c.state == Delivery.QUEUED.value, earlier)
-    db.execute(update(t.message).where(waiting).values(not_before=until))
-
-
-def _supersede(db: Connection, channel: str, key: str, messages: Sequence[Message]) -> None:
-    # A reply adds to what its thread says; only a new first message makes an older one pointless.
-    if all(message.reply_to for message in messages if (message.channel, rows.text(message.key)) == (channel, key)):
-        return
-    gone = {"state": Delivery.SUPERSEDED.value}
-    queued = t.message.c.state == Delivery.QUEUED.value
-    db.execute(update(t.message).where(_line(channel, key), queued, t.message.c.reply_to.is_(None)).values(gone))
-    parents = select(t.message.c.id).where(_line(channel, key), t.message.c.state == Delivery.SUPERSEDED.value)
-    db.execute(update(t.message).where(queued, t.message.c.reply_to.in_(parents)).values(gone))
-
-
-def _line(channel: str, key: str) -> ColumnElement[bool]:
-    """Messages that must go out in order."""
-    return and_(t.message.c.channel == channel, t.message.c.key == key)
-
-
-def _claimable(now: int, run_id: str | None, without: Collection[str]) -> Select[Any]:
-    """Due or abandoned, the oldest of its line, and not a reply to something still on its way."""
-    mine, older, parent = t.message.c, t.message.alias("older").c, t.message.alias("parent").c
-    waiting = func.coalesce(mine.lease_until, mine.not_before, 0) <= now
-    line = and_(older.channel == mine.channel, older.key == mine.key, older.seq < mine.seq)
-    behind = exists().where(line, older.state.in_(UNSENT))
-    early = exists().where(parent.id == mine.reply_to, parent.state.in_(UNSENT))
-    query = select(t.message).where(mine.state.in_(UNSENT), waiting, ~behind, ~early)
-    if run_id is not None:
-        query = query.where(mine.run_id == run_id)
-    if without:
-        query = query.where(mine.channel.not_in(without))
-    # SQLite has one writer and needs no row locks (the clause is left out there); others skip what a peer holds.
-    return query.order_by(mine.created_at, mine.seq, mine.id).limit(1).with_for_update(skip_locked=True)
-
-
-def _may_settle(message: Message, state: Delivery) -> ColumnElement[bool]:
-    mine = t.message.c.id == message.id
-    if state is Delivery.SENT:
-        return and_(mine, t.message.c.state != Delivery.SENT.value)
-    return and_(mine, t.message.c.state == Delivery.SENDING.value, t.message.c.attempts == message.attempts)
-
-
-def _attempt(message_id: str, n: int, started_at: int) -> dict[str, Any]:
-    return {"message_id": message_id, "n": n, "started_at": started_at, "ended_at": None, "outcome": "", "error": ""}
-
-
-def _ending(now: datetime, state: Delivery, error: str) -> dict[str, Any]:
-    return {"ended_at": rows.micros(now), "outcome": state.value, "error": rows.text(error)}
-
-
-def _note(db: Connection, message: Message, ending: dict[str, Any]) -> None:
-    row = and_(t.delivery_attempt.c.message_id == message.id, t.delivery_attempt.c.n == message.attempts)
-    db.execute(update(t.delivery_attempt).where(row).values(ending))
+    seen = [{"job": run.job, "key": key, "status": status, "at": at} for key, status in bad.items()]
+    _add_many(db, t.latest, seen, replaced=("status", "at"))

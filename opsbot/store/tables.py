@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -21,25 +23,82 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+# The ledger. `attempt` counts claims and is the fence: whoever holds an older count has lost the run. `ending` says why
+# the worker that holds it must end it.
 run = Table(
     "run",
     metadata,
     Column("id", Text, primary_key=True),
     Column("job", Text, nullable=False),
-    Column("started_at", BigInteger, nullable=False),
+    Column("queued_at", BigInteger, nullable=False, server_default="0"),
+    Column("started_at", BigInteger),
     Column("at", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
+    Column("cause", Text, nullable=False, server_default="manual"),
     Column("scheduled_for", BigInteger),
     Column("finished_at", BigInteger),
+    Column("not_before", BigInteger),
     Column("attempt", Integer, nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),
+    Column("lease_until", BigInteger),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("ending", Text, nullable=False, server_default=""),
     Column("verdict", Text, nullable=False),
     Column("headline", Text, nullable=False),
     Column("error", Text, nullable=False),
     Column("usage", Text, nullable=False),
     Column("ok_findings", Integer, nullable=False),
+    Column("exit_code", Integer),
+    Column("cpu_seconds", Double, nullable=False, server_default="0"),
+    Column("peak_rss", BigInteger, nullable=False, server_default="0"),
+    Column("log", Text, nullable=False, server_default=""),
     # One run per fire time. Runs by hand have none, and NULLs are distinct on every database.
     UniqueConstraint("job", "scheduled_for", name="uq_run_fire"),
+    Index("ix_run_queued", "job", "queued_at"),
     Index("ix_run_started", "job", "started_at"),
+    Index("ix_run_state", "state", "job"),
+    Index("ix_run_time", "queued_at"),
+)
+
+# One row a claim. `ended_at` stays NULL when nobody said how it ended: the worker died.
+run_attempt = Table(
+    "run_attempt",
+    metadata,
+    Column("run_id", Text, ForeignKey("run.id", ondelete="CASCADE"), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("outcome", Text, nullable=False),
+    Column("exit_code", Integer),
+    Column("cpu_seconds", Double, nullable=False),
+    Column("peak_rss", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+    PrimaryKeyConstraint("run_id", "n", name="pk_run_attempt"),
+)
+
+# What is remembered of a schedule: the moment up to which its fires are rows, and whether it is paused.
+clockwork = Table(
+    "clockwork",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("cursor", BigInteger),
+    Column("cron", Text, nullable=False),
+    Column("paused_until", BigInteger),
+    Column("paused_by", Text, nullable=False),
+    Column("pause_reason", Text, nullable=False),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("draining", Boolean, nullable=False),
 )
 
 # Findings that are OK are only counted (run.ok_findings): 100,000 of them say nothing a person will read again.
@@ -86,10 +145,41 @@ message = Table(
     Column("lease_until", BigInteger),
     Column("provider_id", Text, nullable=False),
     Column("error", Text, nullable=False),
+    Column("rank", Integer, nullable=False, server_default="1"),
+    Column("kept_since", BigInteger),
     UniqueConstraint("channel", "key", "seq", name="uq_message_order"),
     Index("ix_message_state", "state", "created_at"),
+    Index("ix_message_channel", "channel", "state"),
     Index("ix_message_run", "run_id"),
     Index("ix_message_parent", "reply_to"),
+)
+
+# What all senders know of a channel. Before `opens_at` nobody asks it: its pace, or its own wish. While `since` is set it
+# takes nothing, and `retry_at` is when to look again; a person may look earlier.
+channel = Table(
+    "channel",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("opens_at", BigInteger),
+    Column("since", BigInteger),
+    Column("error", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("retry_at", BigInteger),
+    Column("told_at", BigInteger),
+)
+
+# What people did to messages: who asked for another try, or said that it need not be told, and why.
+intervention = Table(
+    "intervention",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message_id", Text, ForeignKey("message.id", ondelete="CASCADE"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_intervention_message", "message_id"),
 )
 
 # One row a claim. `ended_at` stays NULL when nobody said how it ended: the sender died.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
+    # TOML has times of its own; editors take them for strings in the format date-time.
+    "string": (str, datetime),
     "integer": (int,),
     "number": (int, float),
     "boolean": (bool,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,17 @@ from pydantic import BaseModel
 
 from opsbot import channels
 from opsbot.config.file import (
+    BlackoutTable,
+    DaemonTable,
     Defaults,
     EnvironmentTable,
     File,
     JobTable,
     ReportsTable,
     StoreTable,
+    WebTable,
 )
+from opsbot.model.period import show_duration
 from opsbot.validation import schema
 from tests.config.json_schema import faults
 
@@ -33,6 +38,9 @@ TABLES: dict[str, type[BaseModel]] = {
     "[defaults]": Defaults,
     "[[environments]]": EnvironmentTable,
     "[jobs.NAME]": JobTable,
+    "[[blackouts]]": BlackoutTable,
+    "[daemon]": DaemonTable,
+    "[web]": WebTable,
     "[store]": StoreTable,
     "[reports]": ReportsTable,
 }
@@ -123,4 +131,4 @@ def shown(default: Any) -> str:
 def toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }"
-    return json.dumps(value)
+    return json.dumps(show_duration(value) if isinstance(value, timedelta) else value)

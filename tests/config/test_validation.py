@@ -94,7 +94,7 @@ def test_the_shipped_home_has_no_problem() -> None:
         ),
         pytest.param(
             "[jobs.daily-health]\ndays = 3\n",
-            "config.toml.jobs.daily-health.days: unknown key; known: schedule, enabled, channels (line 2)",
+            'config.toml.jobs.daily-health.days: unknown key; did you mean "holidays"? (line 2)',
             id="a job without settings",
         ),
     ],

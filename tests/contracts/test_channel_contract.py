@@ -73,6 +73,9 @@ def _told(way: Way, id: str, **changes: object) -> Message:
 def test_it_says_whom_it_reaches_and_what_it_wants(way: Way) -> None:
     assert way.channel.to
     assert isinstance(way.channel.format, Format)
+    assert way.channel.pace >= 0
+    assert 0 < way.channel.patience <= 120
+    assert way.channel.readable is way.readable
 
 
 def test_one_send_is_one_arrival_with_the_bytes_that_were_rendered(way: Way) -> None:

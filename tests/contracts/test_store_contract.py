@@ -1,9 +1,8 @@
-"""What every Store promises; a new database joins by a line in `store`."""
+"""What every Store promises, on every database of `conftest.store`."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,13 +22,6 @@ from tests.outbox.world import START, fresh, message, queue, run
 
 MINUTE = timedelta(minutes=1)
 LEASE = 60.0
-
-
-@pytest.fixture(params=["memory", "file"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    opened = fresh(None if request.param == "memory" else tmp_path / "opsbot.db")
-    yield opened
-    opened.close()
 
 
 def finding(status: Status, resource: str = "backend") -> Finding:

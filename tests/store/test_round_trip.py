@@ -14,6 +14,7 @@ from opsbot.model.finding import Finding, Series
 from opsbot.model.status import Status
 from opsbot.model.units import Unit
 from opsbot.store.rows import dump_finding, load_finding, micros, moment
+from tests import postgres
 from tests.contracts.test_store_contract import finding
 from tests.outbox.world import fresh, message, queue, run
 
@@ -54,18 +55,20 @@ def test_a_finding_comes_back_equal(told: Finding) -> None:
     assert [type(value) for _, value in back.evidence] == [type(value) for _, value in told.evidence]
 
 
-@given(st.lists(FINDING, max_size=3), TEXT)
-@settings(max_examples=25, deadline=None)
-def test_hostile_text_goes_through_the_database(findings: list[Finding], text: str) -> None:
-    store = fresh()
+@given(st.lists(FINDING, max_size=3), TEXT, st.sampled_from(["memory", "postgresql"]))
+@settings(max_examples=40, deadline=None)
+def test_hostile_text_goes_through_the_database(findings: list[Finding], text: str, where: str) -> None:
+    store = postgres.emptied() if where == "postgresql" else fresh()
     bad = tuple(replace(told, status=Status.CRITICAL) for told in findings)
+    kept = text.replace("\0", "?")
     store.commit(run(headline=text, error=text), bad, (), ())
     queue(store, message("m1", "slack", key=text, subject=text, to=text), run_id="run-2")
     assert store.findings("run-1") == bad
-    assert (store.messages()[0].key, store.messages()[0].subject) == (text, text)
-    assert {kept.headline for kept in store.runs()} == {text, ""}
-    assert set(store.history().statuses("daily_health")) == {told.key for told in bad}
-    store.close()
+    assert (store.messages()[0].key, store.messages()[0].subject) == (kept, kept)
+    assert {told.headline for told in store.runs()} == {kept, ""}
+    assert set(store.history().statuses("daily_health")) == {told.key.replace("\0", "?") for told in bad}
+    if where == "memory":
+        store.close()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""Messages that must go out in order stand in a line, one a channel and key: joining it, and who is next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, select, update
+
+from opsbot.model.message import Delivery, Message
+from opsbot.store import rows
+from opsbot.store import tables as t
+from opsbot.store.engine import in_turn
+
+QUEUED, SENDING = Delivery.QUEUED.value, Delivery.SENDING.value
+# What has not left yet and still may.
+UNSENT = (QUEUED, SENDING, Delivery.HELD.value)
+WAITING = (QUEUED, Delivery.HELD.value)
+NOTICES = "opsbot/undelivered/"
+LATE = "opsbot/late/"
+
+_due = func.coalesce(t.message.c.lease_until, t.message.c.not_before, 0)
+
+
+def queue(db: Connection, messages: Sequence[Message]) -> None:
+    """What is queued together stands together; it supersedes what was queued before and has not left."""
+    # Sorted: two that join the same lines wait for each other in one order.
+    for channel, key in sorted({(message.channel, rows.text(message.key)) for message in messages}):
+        in_turn(db, f"line/{channel}/{key}")
+        _supersede(db, channel, key, messages)
+    for message in messages:
+        last = select(func.coalesce(func.max(t.message.c.seq), 0)).where(_line(message.channel, rows.text(message.key)))
+        db.execute(insert(t.message).values(rows.message(message, db.execute(last).scalar_one() + 1)))
+
+
+def _supersede(db: Connection, channel: str, key: str, messages: Sequence[Message]) -> None:
+    # A reply adds to what its thread says; only a new first message makes an older one pointless.
+    if all(message.reply_to for message in messages if (message.channel, rows.text(message.key)) == (channel, key)):
+        return
+    gone = {"state": Delivery.SUPERSEDED.value}
+    waiting = t.message.c.state.in_(WAITING)
+    db.execute(update(t.message).where(_line(channel, key), waiting, t.message.c.reply_to.is_(None)).values(gone))
+    parents = select(t.message.c.id).where(_line(channel, key), t.message.c.state == Delivery.SUPERSEDED.value)
+    db.execute(update(t.message).where(waiting, t.message.c.reply_to.in_(parents)).values(gone))
+
+
+def _line(channel: str, key: str) -> ColumnElement[bool]:
+    return and_(t.message.c.channel == channel, t.message.c.key == key)
+
+
+def _next() -> ColumnElement[bool]:
+    """The oldest of its line that has not left, and not a reply to something still on its way."""
+    mine, older, parent = t.message.c, t.message.alias("older").c, t.message.alias("parent").c
+    line = and_(older.channel == mine.channel, older.key == mine.key, older.seq < mine.seq)
+    behind = exists().where(line, older.state.in_(UNSENT))
+    early = exists().where(parent.id == mine.reply_to, parent.state.in_(UNSENT))
+    return and_(mine.state.in_(UNSENT), ~behind, ~early)
+
+
+def claimable(
+    now: int, *, run_id: str | None = None, channel: str | None = None, without: Collection[str] = (), limit: int = 1
+) -> Select[Any]:
+    """Due or abandoned, and of a channel that may be asked; the worst first, then the oldest."""
+    mine, own = t.message.c, t.channel.c
+    shut = exists().where(own.name == mine.channel, (own.opens_at > now) | (own.retry_at > now))
+    query = select(t.message).where(_next(), _due <= now, ~shut)
+    if run_id is not None:
+        query = query.where(mine.run_id == run_id)
+    if channel is not None:
+        query = query.where(mine.channel == channel)
+    if without:
+        query = query.where(mine.channel.not_in(without))
+    # SQLite has one writer and needs no row locks (the clause is left out there); others skip what a peer holds.
+    ordered = query.order_by(mine.rank.desc(), mine.created_at, mine.seq, mine.id)
+    return ordered.limit(limit).with_for_update(skip_locked=True, of=t.message)
+
+
+@cache
+def due() -> Select[Any]:
+    """By channel: when the earliest of its lines comes due, and when it may be asked."""
+    earliest = select(t.message.c.channel, func.min(_due).label("due")).where(_next()).group_by(t.message.c.channel)
+    inner = earliest.subquery()
+    opens = t.channel.c.opens_at, t.channel.c.retry_at
+    return select(inner.c.channel, inner.c.due, *opens).join_from(
+        inner, t.channel, t.channel.c.name == inner.c.channel, isouter=True
+    )
+
+
+def late(channel: str, before: int) -> Select[Any]:
+    """First messages that wait since before then because their channel took nothing, or because nobody was there to
+    send them; what this program itself says about waiting is not counted."""
+    mine, own = t.message.c, t.channel.c
+    down = exists().where(own.name == channel, own.since.is_not(None))
+    ours = [mine.key.startswith(prefix, autoescape=True) for prefix in (NOTICES, LATE)]
+    return select(t.message).where(
+        mine.channel == channel,
+        mine.state.in_(WAITING),
+        mine.reply_to.is_(None),
+        mine.created_at < before,
+        (mine.attempts == 0) | down,
+        *(~one for one in ours),
+    )
+
+
+def replies(parents: Collection[str]) -> Select[Any]:
+    return select(t.message).where(t.message.c.reply_to.in_(parents), t.message.c.state.in_(WAITING))
+
+
+def may_settle(message: Message, state: Delivery) -> ColumnElement[bool]:
+    """That it was sent is a fact whoever says it; anything else only its present holder may say."""
+    mine = t.message.c.id == message.id
+    if state is Delivery.SENT:
+        return and_(mine, t.message.c.state != Delivery.SENT.value)
+    return and_(mine, t.message.c.state == SENDING, t.message.c.attempts == message.attempts)
