@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opsbot import channels, home, log, secrets, validation
-from opsbot.errors import ConfigError, OpsbotError, Problem
+from opsbot import config as configuration
+from opsbot.errors import ConfigError, JobError, OpsbotError, Problem
+from opsbot.executors import child
 from opsbot.model.environment import Environment
 from opsbot.model.period import Period, show_duration
 from opsbot.ports import Channel, Store, World
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
 
     from opsbot.aws import Aws
     from opsbot.config import Config
+    from opsbot.model.run import Run
+    from opsbot.model.timetable import Timetable
     from opsbot.runner import Request
+    from opsbot.store.sql import SqlStore
 
 
 def now() -> datetime:
@@ -32,9 +38,10 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A home without problems, ready to run."""
+    """A home without problems, ready to run. `in_files` are job files that do not load, where the others may run."""
 
     house: validation.House
+    in_files: tuple[Problem, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -55,10 +62,13 @@ class App:
         """To the second: what is judged by it can be typed again."""
         return now().replace(microsecond=0)
 
-    def store(self) -> Store:
-        from opsbot.store import open_store
+    @property
+    def logs(self) -> Path:
+        """Where the runs' logs are, a folder a job."""
+        return self.house.home.state / "logs"
 
-        return open_store(self.house.home.store_url(self.config.store_url))
+    def store(self) -> SqlStore:
+        return store_of(self.house.home, self.config)
 
     def request(
         self,
@@ -91,8 +101,36 @@ class App:
             templates=templates(self.house.home),
             channels=channels,
             coverage_min=self.config.defaults.coverage_min / 100,
+            timeout=configured.timeout or job.timeout,
             url_base=self.config.url_base,
         )
+
+    def request_for(self, run: Run) -> Request:
+        """What a run of the ledger is: its moment, its job's channels. Raises JobError if the job's file does not load."""
+        if run.job not in self.house.jobs:
+            why = "; ".join(map(str, self.in_files)) or f"there is no file jobs/{run.job}.py"
+            raise JobError(f"the job {run.job} cannot be loaded: {why}", hint="see: opsbot validate")
+        return self.request(run.job, at=run.at, channels=self.channels_of(run.job))
+
+    def request_without_job(self, run: Run) -> Request:
+        """The same for a run of which only the end is told: its job's file need not load."""
+        from opsbot.job import Job, Outcome, Settings
+        from opsbot.runner import Request
+
+        nothing: Job[Settings] = Job(run=lambda context, settings: Outcome(), schedule="", settings=Settings)
+        window = Period(start=run.at - (self.config.defaults.window or nothing.window), end=run.at)
+        return Request(
+            name=run.job, job=nothing, settings=nothing.settings(), at=run.at, window=window, environments=(), checks={},
+            zone=self.config.timezone, command=_command(run.job, window, False, (), (), {}),
+            templates=templates(self.house.home), channels=self.channels_of(run.job), url_base=self.config.url_base,
+        )  # fmt: skip
+
+    def timetable(self, job: str) -> Timetable | None:
+        """When a job runs and how often it is tried; None if its file does not load."""
+        from opsbot.daemon.draw_up import timetable
+
+        found = self.house.jobs.get(job)
+        return timetable(job, found[1], self.config) if found else None
 
     def role_policy(self) -> dict[str, Any]:
         """The least policy for the role in each account."""
@@ -123,11 +161,29 @@ def load(option: Path | None, *, log_format: str = "text", verbose: bool = False
     return App(house)
 
 
+def load_for_run(option: Path | None, *, log_format: str = "text", verbose: bool = False) -> App:
+    """The home for one run: a job file that does not load stops its own job alone. Raises ConfigError."""
+    log.configure(log_format, verbose=verbose)
+    place = home.find(option, os.environ, Path.cwd())
+    jobs, in_files = validation.load_jobs(place)
+    house = validation.judge(place, configuration.read(place.config), jobs, ())
+    if house.problems:
+        raise ConfigError(house.problems)
+    return App(house, tuple(in_files))
+
+
+def whoami() -> str:
+    """Which process of which machine this is, as the owner of a run by hand."""
+    return f"{platform.node()}:{os.getpid()}"
+
+
 @contextmanager
-def world(app: App, *, channels: Collection[str] = ()) -> Iterator[World]:
-    """Everything impure, built for one use; only the channels that are named, so that the others' secrets are not needed."""
+def world(app: App, *, channels: Collection[str] = (), sending: bool = True) -> Iterator[World]:
+    """Everything impure, built for one use; only the channels that are named, so that the others' secrets are not needed.
+
+    Without `sending` theirs are not needed either: messages are only written, and another process delivers them."""
     with aws(app.config) as cloud:
-        reachable = {name: _channel(app.config, name) for name in channels}
+        reachable = {name: _channel(app.config, name, secret if sending else str) for name in channels}
         yield World(cloud=cloud, channels=reachable, store=app.store(), now=now)
 
 
@@ -147,7 +203,10 @@ def secret(reference: str) -> str:
     """The value behind `env:`, `file:`, `ssm:` or `secretsmanager:`."""
     from opsbot.aws import vault
 
-    return secrets.resolve(reference, ssm=vault.read)
+    value = secrets.resolve(reference, ssm=vault.read)
+    # Whatever a job prints afterwards, its log does not show it.
+    child.tell(mask=value)
+    return value
 
 
 def check_online(config: Config) -> list[Problem]:
@@ -180,13 +239,44 @@ def templates(place: home.Home) -> tuple[BaseLoader, ...]:
     return ChoiceLoader([own, shipped, PrefixLoader({"shipped": shipped}, delimiter=":")]), shipped
 
 
-def _channel(config: Config, name: str) -> Channel:
+def _channel(config: Config, name: str, read: Callable[[str], str] = secret) -> Channel:
     from opsbot.aws import mail
 
     settings, problems = channels.decode(name, config.channels[name])
     if settings is None:
         raise ConfigError(problems)
-    return channels.build(name, settings, secret=secret, ses=mail.send)
+    return channels.build(name, settings, secret=read, ses=mail.send)
+
+
+def config_of(place: home.Home) -> Config:
+    """What config.toml says, judged by itself: no job file is read, none can keep people from being told. Raises
+    ConfigError."""
+    draft = configuration.read(place.config)
+    if draft.config is None:
+        raise ConfigError(draft.in_order(draft.problems))
+    return draft.config
+
+
+def store_of(place: home.Home, config: Config) -> SqlStore:
+    """The store of a home. Raises ConfigError, StoreError."""
+    from opsbot.store import open_store
+
+    password = secret(config.store_password) if config.store_password else ""
+    return open_store(place.store_url(config.store_url), password)
+
+
+def reach(place: home.Home) -> tuple[Store, dict[str, Channel]]:
+    """All that telling needs of a home: its store and every channel; one that cannot be opened says so on its messages.
+    Raises ConfigError, StoreError."""
+    config = config_of(place)
+    return store_of(place, config), {name: _open(config, name) for name in config.channels}
+
+
+def _open(config: Config, name: str) -> Channel:
+    try:
+        return _channel(config, name)
+    except OpsbotError as error:
+        return channels.ClosedChannel(name, config.channels[name].get("kind"), error)
 
 
 def _chosen(environment: Environment, names: Collection[str], tenants: Collection[str]) -> bool:

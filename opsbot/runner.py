@@ -13,11 +13,11 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jinja2 import BaseLoader
 
-from opsbot import __version__
+from opsbot import __version__, timetable
 from opsbot.compose import compose, with_templates
 from opsbot.errors import CloudError, JobError
 from opsbot.job import Context, Job, Outcome, Settings
@@ -28,7 +28,7 @@ from opsbot.model.message import Delivery, Message
 from opsbot.model.period import Period
 from opsbot.model.report import About, Prose, Report, Section
 from opsbot.model.resource import Inventory
-from opsbot.model.run import Run, RunState, Usage
+from opsbot.model.run import Cause, Run, RunState, Usage
 from opsbot.model.status import Status, Verdict, worst
 from opsbot.model.units import Unit
 from opsbot.ports import Artifact, Ask, Cloud, CustomMetric, Estimate, Looking, Progress, Reading, World, quiet
@@ -36,6 +36,13 @@ from opsbot.render import headline, html, text
 from opsbot.render import json as as_json
 
 log = logging.getLogger(__name__)
+
+# How long a process by hand may stand still before its run is called lost.
+BY_HAND_SPARE = timedelta(minutes=1)
+# Less than a day, so that a job that runs daily at seven and fails is told of daily at seven.
+TOLD_FOR = timedelta(hours=20)
+FAILURES_LOOKED_AT = 100
+LATE = timedelta(minutes=5)
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -60,6 +67,7 @@ class Request:
     templates: tuple[BaseLoader, ...]
     channels: tuple[str, ...] = ()
     coverage_min: float = 0.8
+    timeout: timedelta = timedelta(minutes=10)
     scheduled_for: datetime | None = None
     url_base: str = ""
 
@@ -81,7 +89,7 @@ class Result:
         """The contract's: 3 no trustworthy answer, 4 a delivery failed for good, 1 `fail_on` was reached, else 0."""
         if not self.trusted:
             return 3
-        if any(message.state is Delivery.DEAD for message in messages):
+        if any(message.state in (Delivery.DEAD, Delivery.HELD) for message in messages):
             return 4
         reached = {"attention": ("attention", "action"), "action": ("action",), "never": ()}[fail_on]
         return 1 if self.run.verdict in reached else 0
@@ -109,20 +117,59 @@ def new_id(now: datetime) -> str:
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
-def execute(request: Request, world: World, *, dry_run: bool = False, progress: Progress = quiet) -> Result:
-    """Run a job to its end. A job that raises is a finding and a failed run, not an exception."""
-    run = Run(id=new_id(world.now()), job=request.name, queued_at=world.now(), started_at=world.now(), at=request.at,
-              state=RunState.RUNNING, scheduled_for=request.scheduled_for)  # fmt: skip
-    if not dry_run:
-        world.store.begin(run)
+def by_hand(request: Request, now: datetime, owner: str) -> Run:
+    """A run that a person starts and this process keeps to its end; `owner` says which process that is."""
+    return Run(
+        id=new_id(now), job=request.name, queued_at=now, started_at=now, at=request.at, state=RunState.RUNNING,
+        cause=Cause.MANUAL, scheduled_for=request.scheduled_for, owner=owner,
+        lease_until=now + request.timeout + BY_HAND_SPARE,
+    )  # fmt: skip
+
+
+def execute(
+    request: Request,
+    world: World,
+    *,
+    run: Run | None = None,
+    owner: str = "",
+    again: bool = False,
+    dry_run: bool = False,
+    progress: Progress = quiet,
+) -> Result:
+    """Run a job to its end. A job that raises is a finding and a failed run, not an exception.
+
+    `run` was claimed in the ledger; without it one by hand is begun, whose process is `owner`. With `again` there is
+    another attempt to come: a job that raises then raises JobError, nothing is kept and nobody is told. Raises Fenced
+    when the run is somebody else's by the time it has an answer.
+    """
+    mine = run or by_hand(request, world.now(), owner)
+    if run is None and not dry_run:
+        world.store.begin(mine)
     clock = time.perf_counter()
-    outcome, error = _run(request, world, run, dry_run, progress)
-    result = _finish(request, world, run, outcome, error, time.perf_counter() - clock)
+    outcome, error = _run(request, world, dry_run, progress)
+    if error and again:
+        raise error
+    result = _finish(request, world, mine, outcome, error.trace if error else "", time.perf_counter() - clock)
     if not dry_run:
-        artifacts = tuple(_artifacts(request, result))
-        world.store.commit(result.run, result.findings, result.messages, artifacts)
+        _keep(request, world, result)
     _log_end(result)
     return result
+
+
+def tell_given_up(request: Request, world: World, run: Run, state: RunState, why: str) -> Result:
+    """End a run that will never answer as `state`, with a finding and messages: down the path that every answer takes.
+
+    `run` is RUNNING in the ledger, whoever has it; raises Fenced if it is not any more.
+    """
+    outcome = _failed(request, why)
+    result = _finish(request, world, replace(run, reason=why), outcome, run.error or why, 0.0, state)
+    _keep(request, world, result)
+    _log_end(result)
+    return result
+
+
+def _keep(request: Request, world: World, result: Result) -> None:
+    world.store.commit(result.run, result.findings, result.messages, tuple(_artifacts(request, result)))
 
 
 def _log_end(result: Result) -> None:
@@ -150,16 +197,18 @@ def _with_discovery(plan: Estimate, discovery: Usage) -> Estimate:
     return replace(plan, calls=tuple(sorted(calls.items())), usd=plan.usd + discovery.usd)
 
 
-def _run(request: Request, world: World, run: Run, dry_run: bool, progress: Progress) -> tuple[Outcome, str]:
+def _run(request: Request, world: World, dry_run: bool, progress: Progress) -> tuple[Outcome, JobError | None]:
     known = {} if dry_run else world.store.history().statuses(request.name)
     context = _context(request, world.cloud, known, progress)
     try:
-        return request.job.run(context, request.settings), ""
+        return request.job.run(context, request.settings), None
     except CloudError as error:
-        return _failed(request, f"{error.message}; {error.hint}" if error.hint else error.message), error.message
-    except Exception as error:  # noqa: BLE001  a user's job may raise anything: its run fails, the daemon and the other jobs go on
-        trace = JobError(f"{type(error).__name__}: {error}", trace=traceback.format_exc())
-        return _failed(request, trace.message), trace.trace
+        failure = JobError(f"{error.message}; {error.hint}" if error.hint else error.message, trace=error.message)
+    except MemoryError:
+        failure = JobError("memory ran out", trace=traceback.format_exc())
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a user's job may raise anything: its run fails, the daemon and the other jobs go on
+        failure = JobError(f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+    return _failed(request, failure.message), failure
 
 
 def _context(request: Request, cloud: Cloud, known: Mapping[str, Status], progress: Progress) -> Context:
@@ -192,7 +241,15 @@ def _failed(request: Request, why: str) -> Outcome:
     return Outcome(findings=(finding,), report=report)
 
 
-def _finish(request: Request, world: World, run: Run, outcome: Outcome, error: str, seconds: float) -> Result:
+def _finish(
+    request: Request,
+    world: World,
+    run: Run,
+    outcome: Outcome,
+    error: str,
+    seconds: float,
+    ended_as: RunState = RunState.FAILED,
+) -> Result:
     usage = world.cloud.usage()
     coverage = Coverage.of(outcome.findings)
     report = headline.complete(outcome.report or _bare(request, outcome), coverage, len(request.environments))
@@ -200,7 +257,7 @@ def _finish(request: Request, world: World, run: Run, outcome: Outcome, error: s
     ended = replace(
         run,
         finished_at=world.now(),
-        state=RunState.FAILED if error else RunState.SUCCEEDED,
+        state=ended_as if error else RunState.SUCCEEDED,
         verdict=str(verdict),
         headline=report.headline,
         error=error,
@@ -208,16 +265,35 @@ def _finish(request: Request, world: World, run: Run, outcome: Outcome, error: s
     )
     about = About(
         run_id=run.id, job=request.name, at=request.at, zone=request.zone, command=request.command, version=__version__,
-        environments=len(request.environments), coverage=coverage, usage=usage, seconds=seconds,
+        environments=len(request.environments), coverage=coverage, usage=usage, seconds=seconds, late=_late(run),
         url=f"{request.url_base}/{run.id}" if request.url_base else "",
     )  # fmt: skip
     trusted = not error and _is_answer(coverage, verdict, request.coverage_min)
     result = Result(
         run=ended, report=report, about=about, findings=outcome.findings, window=request.window,
-        scheduled_for=request.scheduled_for, messages=(), trusted=trusted,
+        scheduled_for=run.scheduled_for, messages=(), trusted=trusted,
     )  # fmt: skip
-    messages = tuple(_messages(request, world, result))
-    return replace(result, messages=messages)
+    if error and _told_today(world, ended):
+        return result
+    return replace(result, messages=tuple(_messages(request, world, result)))
+
+
+def _late(run: Run) -> timedelta:
+    """Worth a word only when a person would wonder."""
+    late = timetable.late(run)
+    return late if late > LATE else timedelta(0)
+
+
+def _told_today(world: World, run: Run) -> bool:
+    """Whether people know already that this job fails: they are told once a day, until it has worked again."""
+    if run.cause is Cause.MANUAL:
+        return False
+    for before in world.store.ledger().last(run.job, FAILURES_LOOKED_AT):
+        if before.state is RunState.SUCCEEDED or world.now() - (before.finished_at or before.at) >= TOLD_FOR:
+            return False
+        if before.id != run.id and before.state is not RunState.CANCELLED and world.store.messages(run_id=before.id):
+            return True
+    return False
 
 
 def _is_answer(coverage: Coverage, verdict: Verdict, least: float) -> bool:

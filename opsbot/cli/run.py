@@ -81,7 +81,7 @@ def run(options: Options, /, jobs: tuple[str, ...], format_: str, **wish: object
     """
     asked = Wish(format=format_, **wish)  # type: ignore[arg-type]
     signal.signal(signal.SIGTERM, _terminated)
-    _give_memory_back()
+    give_memory_back()
     # A run is a short process that makes millions of small values and hardly a ring: walking them all, over and over,
     # took a third of a large run. What rings there are go with the process.
     gc.disable()
@@ -96,7 +96,7 @@ def run(options: Options, /, jobs: tuple[str, ...], format_: str, **wish: object
     return next(code for code in _SEVERITY if code in codes)
 
 
-def _give_memory_back() -> None:
+def give_memory_back() -> None:
     """Answers of megabytes go back to the system once they were read, instead of staying in each thread's heap: with 16
     threads that is a third of a large run's memory. Only glibc knows these words; elsewhere nothing happens."""
     import ctypes
@@ -147,13 +147,13 @@ def _channels(house: App, job: str, asked: Wish) -> tuple[str, ...]:
 
 
 def _one(options: Options, asked: Wish, request: Request, world: World) -> int:
-    from opsbot import runner
+    from opsbot import app, runner
     from opsbot.cli.show import progress
 
     if asked.estimate:
         _print_estimate(request, world, asked)
         return 0
-    result = runner.execute(request, world, dry_run=asked.dry_run, progress=progress())
+    result = runner.execute(request, world, owner=app.whoami(), dry_run=asked.dry_run, progress=progress())
     messages = _deliver(result, world) if request.channels else ()
     code = result.exit_code(asked.fail_on, messages)
     _print(options, asked, request, result, messages, code)

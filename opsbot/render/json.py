@@ -22,10 +22,12 @@ Object = dict[str, object]
 _STATES: Mapping[Delivery, str] = {
     Delivery.QUEUED: "queued",
     Delivery.SENDING: "queued",
+    Delivery.HELD: "queued",
     Delivery.SENT: "sent",
     Delivery.UNKNOWN: "dead",
     Delivery.DEAD: "dead",
     Delivery.SUPERSEDED: "dead",
+    Delivery.DROPPED: "dead",
 }
 _WHY = {
     Delivery.UNKNOWN: "it may have arrived; nobody could be asked",

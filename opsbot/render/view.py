@@ -145,7 +145,7 @@ def page(report: Report, about: About) -> Page:
     coverage = about.coverage
     return Page(
         title=_said(report.title, NAME),
-        when=moment(about.at, about.zone),
+        when=moment(about.at, about.zone) + (f", late by {span(about.late)}" if about.late else ""),
         scope=plural(about.environments, "environment"),
         evaluated=f"{count(coverage.evaluated)} of {plural(coverage.expected, 'check')} evaluated",
         took=_seconds(about.seconds),
