@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 # What the daemon starts as processes of their own; nobody types these.
 INNER: dict[str, str] = {
     "_orders": "opsbot.cli.inner:orders",
+    "_alive": "opsbot.cli.inner:alive",
     "_exec": "opsbot.cli.execute:execute",
     "_send": "opsbot.cli.sending:send",
     "_ship": "opsbot.cli.shipping:ship",

@@ -1,4 +1,4 @@
-"""`opsbot reports` and `opsbot outbox`: what was said, and what has not reached people yet."""
+"""`opsbot reports`: what was said."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from opsbot.cli import Options
 
 if TYPE_CHECKING:
     from opsbot.app import App
-    from opsbot.model.message import Message
     from opsbot.model.run import Run
     from opsbot.ports import Store
 
@@ -79,58 +78,3 @@ def _find(store: Store, run_id: str) -> Run:
     if run is None:
         raise click.UsageError(f'there is no run "{run_id}"; see: opsbot reports list')
     return run
-
-
-@click.group(short_help="Show what has not reached people yet, and why.")
-def outbox() -> None:
-    """Messages on their way: queued, uncertain, or given up on."""
-
-
-@outbox.command("list")
-@click.option("--all", "everything", is_flag=True, help="Those that arrived too.")
-@click.pass_obj
-def list_outbox(options: Options, everything: bool) -> None:
-    """What has not reached people yet, and why.
-
-    \b
-    Example:
-      opsbot outbox list
-    """
-    from opsbot.model.message import Delivery
-
-    waiting = (Delivery.QUEUED, Delivery.SENDING, Delivery.UNKNOWN, Delivery.DEAD)
-    found = _house(options).store().messages(states=tuple(Delivery) if everything else waiting)
-    for message in found:
-        click.echo(_row(message))
-    if not found:
-        click.echo("nothing is waiting", err=True)
-
-
-def _row(message: Message) -> str:
-    from opsbot.render.format import clean
-
-    why = f"  {clean(message.error)}" if message.error else ""
-    return f"{message.id}  {message.state:<10} {message.channel} ({clean(message.to)})  {clean(message.subject)}{why}"
-
-
-@outbox.command("send")
-@click.pass_obj
-def send_outbox(options: Options) -> int:
-    """Try now what is due: after a network outage, or when the daemon does not run.
-
-    \b
-    Example:
-      opsbot outbox send
-    """
-    from time import sleep
-
-    from opsbot import app
-    from opsbot import outbox as box
-    from opsbot.model.message import Delivery
-
-    house = _house(options)
-    with app.world(house, channels=set(house.channel_names)) as world:
-        sent = box.deliver(world.store, world.channels, now=world.now, wait=sleep, until=world.now())
-    for message in sent:
-        click.echo(_row(message))
-    return 4 if any(message.state is Delivery.DEAD for message in sent) else 0
