@@ -70,6 +70,7 @@ def _slack(
             created_at=now + timedelta(microseconds=place),
             run_id=about.run_id,
             reply_to=first if place else None,
+            status=report.status,
         )
 
 
@@ -100,4 +101,5 @@ def _email(
         body=body,
         created_at=now,
         run_id=about.run_id,
+        status=report.status,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +26,7 @@ from opsbot.home import Home, JobFile, load_job
 from opsbot.job import Job, Settings
 from opsbot.model.environment import Environment
 from opsbot.schedule import parse
+from opsbot.timetable import public_holidays
 
 Tables = Mapping[str, Any]
 Jobs = Mapping[str, tuple[JobFile, Job[Any]]]
@@ -71,7 +73,7 @@ def judge(home: Home, draft: Draft, jobs: Jobs, in_files: Sequence[Problem]) -> 
     # What the file as a whole says of a key, such as a secret in clear, is not said again by the part it belongs to.
     told = {problem.where for problem in draft.problems}
     in_parts = [*in_checks, *_in_runbooks(draft.tables, home), *_in_channels(draft.tables)]
-    in_parts += _in_jobs(draft.tables, jobs, home)
+    in_parts += [*_in_jobs(draft.tables, jobs, home), *_in_holidays(draft), *_in_blackouts(draft.tables, home)]
     in_config = [*draft.problems, *(problem for problem in in_parts if problem.where not in told)]
     problems = (*draft.in_order(in_config), *in_files)
     return House(home=home, draft=draft, problems=problems, catalogue=checks, jobs=jobs)
@@ -189,6 +191,25 @@ def _in_jobs(tables: Tables, jobs: Jobs, home: Home) -> Iterator[Problem]:
             yield Problem(where, f'there is no job "{name}"{nearest(known, files) or "; put its file into jobs/"}')
         elif known in jobs:
             yield from _in_settings(where, jobs[known][1], table)
+
+
+def _in_holidays(draft: Draft) -> Iterator[Problem]:
+    for name, table in rules.named(draft.tables, "jobs"):
+        region = table.get("holidays")
+        if isinstance(region, str) and region:
+            try:
+                public_holidays(region, range(2026, 2027))
+            except ValueError as error:
+                yield Problem(show_path(NAME, ("jobs", name, "holidays")), str(error))
+
+
+def _in_blackouts(tables: Tables, home: Home) -> Iterator[Problem]:
+    files = [file.name for file in home.jobs()]
+    for place, row in rules.rows(tables, "blackouts"):
+        for index, glob in rules.texts(row.get("jobs")):
+            if not any(fnmatchcase(name, glob) for name in files):
+                where = show_path(NAME, ("blackouts", place, "jobs", index))
+                yield Problem(where, f"no job is called {glob!r}{nearest(glob, files)}")
 
 
 def _in_settings(where: str, job: Job[Any], table: Tables) -> Iterator[Problem]:

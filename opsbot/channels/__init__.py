@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel
 
+from opsbot.channels.closed import ClosedChannel
 from opsbot.channels.email import EmailChannel, EmailSettings, Ses
 from opsbot.channels.file import FileChannel, FileSettings
 from opsbot.channels.settings import decode_table
 from opsbot.channels.slack import SlackChannel, SlackSettings
 from opsbot.errors import Problem
 from opsbot.ports import Channel
+
+__all__ = ["SETTINGS", "ClosedChannel", "build", "decode"]
 
 SETTINGS: dict[str, type[BaseModel]] = {"slack": SlackSettings, "email": EmailSettings, "file": FileSettings}
 

@@ -39,7 +39,7 @@ Address = Annotated[str, AfterValidator(_address)]
 
 class EmailSettings(Settings):
     """`tls = "none"` is for loopback; elsewhere `allow_plain = true` must say that it is meant. `ca_file` is a
-    certificate to trust besides the system's."""
+    certificate to trust besides the system's. `max_per_minute` is for servers that count; 0 is without a limit."""
 
     kind: Literal["email"]
     via: Literal["smtp", "ses"] = "smtp"
@@ -54,6 +54,7 @@ class EmailSettings(Settings):
     ca_file: str = ""
     region: str = ""
     timeout: Annotated[float, Field(gt=0, le=120)] = 20.0
+    max_per_minute: Annotated[int, Field(ge=0, le=6000)] = 0
 
     @model_validator(mode="after")
     def _complete(self) -> EmailSettings:
@@ -93,6 +94,7 @@ class EmailChannel:
     """Sends whole MIME messages; what the peer calls one is its Message-ID (SMTP) or SES's own id."""
 
     format = Format.EMAIL
+    readable = False
 
     def __init__(self, settings: EmailSettings, *, password: str = "", ses: Ses | None = None) -> None:
         self._settings = settings
@@ -107,11 +109,19 @@ class EmailChannel:
     def sender(self) -> str:
         return self._settings.sender
 
+    @property
+    def pace(self) -> float:
+        return 60 / self._settings.max_per_minute if self._settings.max_per_minute else 0.0
+
+    @property
+    def patience(self) -> float:
+        return self._settings.timeout
+
     def send(self, message: Message, thread: str) -> str:
         """One attempt, to those of our recipients that `message.to` names. Raises DeliveryError; with
-        `remaining` where some have it now: they must not get it again."""
+        `remaining` where some have it now: they must not get it again. `thread` is the Message-ID it answers."""
         recipients = self._recipients(message)
-        content, message_id = _complete(message, self._settings.sender, recipients)
+        content, message_id = _complete(message, self._settings.sender, recipients, thread)
         if self._settings.via == "ses":
             return self._send_ses(recipients, content)
         refusals = self._send_smtp(recipients, content)
@@ -135,20 +145,30 @@ class EmailChannel:
 
     def _send_ses(self, recipients: list[str], content: bytes) -> str:
         if self._ses is None:
-            raise DeliveryError('via = "ses" needs AWS access', permanent=True, hint="see: opsbot validate --online")
+            what = 'via = "ses" needs AWS access'
+            raise DeliveryError(what, permanent=True, peer=True, hint="see: opsbot validate --online")
         try:
             return self._ses(self._settings.region, self._settings.sender, recipients, content)
         except CloudError as error:
-            raise DeliveryError(error.message, permanent=error.permanent, ambiguous=True, hint=error.hint) from error
+            raise DeliveryError(
+                error.message, permanent=error.permanent, ambiguous=True, hint=error.hint,
+                # A right that is missing is missing for every letter; a refused letter is one letter.
+                peer=bool(error.action) or not error.permanent,
+            ) from error  # fmt: skip
 
     def _send_smtp(self, recipients: list[str], content: bytes) -> list[_Refusal]:
         """The recipients that were refused while others were taken."""
         with self._talking() as smtp:
-            _accepted(smtp.mail(self._settings.sender, _options(smtp, content)), f"sender {self._settings.sender}")
+            _accepted(
+                smtp.mail(self._settings.sender, _options(smtp, content)), f"sender {self._settings.sender}", True
+            )
             refusals = list(_refused(smtp, recipients))
             if len(refusals) == len(recipients):
                 gone = all(refusal.permanent for refusal in refusals)
-                raise DeliveryError(f"every recipient was refused: {_listed(refusals)}", permanent=gone)
+                raise DeliveryError(
+                    f"every recipient was refused: {_listed(refusals)}", permanent=gone, patient=not gone,
+                    hint="correct the addresses in channels.<name>.to" if gone else "",
+                )  # fmt: skip
             _hand_over(smtp, content)
             return refusals
 
@@ -215,7 +235,7 @@ _LOGIN = "check channels.<name>.user and what channels.<name>.password points to
 
 
 def _broken(what: str, hint: str, *, permanent: bool = True) -> DeliveryError:
-    return DeliveryError(what, permanent=permanent, hint=hint)
+    return DeliveryError(what, permanent=permanent, hint=hint, peer=True)
 
 
 def _refused(smtp: smtplib.SMTP, recipients: list[str]) -> Iterator[_Refusal]:
@@ -236,14 +256,22 @@ def _hand_over(smtp: smtplib.SMTP, content: bytes) -> None:
             f"the connection broke after the message was sent: {printable(error) or type(error).__name__}",
             permanent=False,
             ambiguous=True,
+            peer=True,
         ) from error
 
 
-def _accepted(answer: tuple[int, bytes | str], what: str) -> None:
+def _accepted(answer: tuple[int, bytes | str], what: str, peer: bool = False) -> None:
     code, text = answer
     if not 200 <= code < 300:
         said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        raise DeliveryError(f"the {what} was refused: {code} {printable(said)}", permanent=code >= 500)
+        # 421 is the server itself going down; other 4xx want this letter back in minutes (RFC 5321 4.5.4.1, RFC 6647).
+        going = code == 421
+        raise DeliveryError(
+            f"the {what} was refused: {code} {printable(said)}",
+            permanent=code >= 500,
+            patient=400 <= code < 500 and not going,
+            peer=going or (peer and code >= 500),
+        )
 
 
 def _said(error: smtplib.SMTPResponseException) -> str:
@@ -255,6 +283,7 @@ def _partly(refusals: list[_Refusal]) -> DeliveryError:
     return DeliveryError(
         f"refused: {_listed(refusals)}",
         permanent=any(refusal.permanent for refusal in refusals),
+        patient=True,
         remaining=", ".join(refusal.address for refusal in refusals if not refusal.permanent),
         hint="correct the addresses in channels.<name>.to",
     )
@@ -268,16 +297,16 @@ def _options(smtp: smtplib.SMTP, content: bytes) -> list[str]:
     return ["body=8bitmime"] if not content.isascii() and smtp.has_extn("8bitmime") else []
 
 
-def _complete(message: Message, sender: str, recipients: list[str]) -> tuple[bytes, str]:
+def _complete(message: Message, sender: str, recipients: list[str], thread: str) -> tuple[bytes, str]:
     """The bytes for the wire and their Message-ID. A message that has all its headers is not touched, so that a retry
-    is the same; small notices of the outbox come without them."""
+    is the same; small notices of the outbox come without them, and what answers another says so."""
     parsed: Any = message_from_bytes(message.body, policy=policy.SMTP)
     missing = {
         "From": sender,
         "To": ", ".join(recipients),
         "Date": format_datetime(message.created_at),
         "Message-ID": f"<{re.sub(r'[^A-Za-z0-9.-]', '-', message.id)}@{sender.rpartition('@')[2]}>",
-    }
+    } | ({"In-Reply-To": thread, "References": thread} if re.fullmatch(r"<[!-~]{3,250}>", thread) else {})
     absent = [f"{name}: {value}\r\n".encode() for name, value in missing.items() if name not in parsed]
     content = re.sub(rb"\r\n|\r|\n", b"\r\n", message.body)
     return b"".join(absent) + content, str(parsed["Message-ID"] or missing["Message-ID"])

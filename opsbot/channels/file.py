@@ -34,6 +34,9 @@ class FileChannel:
     """Writes each message's body once; what the peer calls it is its path."""
 
     sender = ""
+    pace = 0.0
+    patience = 10.0
+    readable = True
 
     def __init__(self, settings: FileSettings) -> None:
         self._folder = Path(settings.folder)
@@ -84,5 +87,6 @@ def _refused(path: Path, error: OSError) -> DeliveryError:
     return DeliveryError(
         f"{path}: cannot be written: {error.strerror}",
         permanent=error.errno not in _PASSING,
+        peer=True,
         hint="give opsbot's user write access to the folder, or set channels.<name>.folder to another",
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import orjson
 from pydantic import AfterValidator, Field
 
+from opsbot.channels.plain import LONGEST, parts
 from opsbot.channels.settings import SecretReference, Settings, printable, unsecret
 from opsbot.errors import DeliveryError
 from opsbot.model.message import Format, Message
@@ -29,12 +30,19 @@ EVENT = "opsbot_outbox"
 SKEW = timedelta(minutes=5)
 THREAD_AGE = timedelta(days=7)
 PAGES = 20
-FALLBACK = 4_000
 
+_QUIET = {"unfurl_links": False, "unfurl_media": False}
 _LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
 _DOUBTFUL = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 _TOO_FANCY = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "too_many_attachments"}
-_NO_RIGHT = {"missing_scope", "not_allowed_token_type", "access_denied", "no_permission", "method_not_supported"}
+# Not this message's fault: nothing gets through until a person changes something.
+_SHUT = {
+    "invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "channel_not_found",
+    "not_in_channel", "is_archived", "missing_scope", "not_allowed_token_type", "access_denied", "no_permission",
+    "org_login_required", "ekm_access_denied", "team_access_not_granted", "restricted_action",
+    "restricted_action_read_only_channel", "restricted_action_non_threadable_channel", "messages_tab_disabled",
+    "two_factor_setup_required", "enterprise_is_restricted",
+}  # fmt: skip
 _HINTS = {
     "invalid_auth": "the bot token is wrong; put a valid one where channels.<name>.token points",
     "not_authed": "the bot token is empty; put a valid one where channels.<name>.token points",
@@ -56,7 +64,10 @@ def _channel_id(value: str) -> str:
 
 
 class SlackSettings(Settings):
-    """`channel` is the id (C0123456), because only ids can be read back; `name` is what people call it (#ops)."""
+    """`channel` is the id (C0123456), because only ids can be read back; `name` is what people call it (#ops).
+
+    Slack takes a message a second and channel, and a little less is safe: `max_per_minute`; 0 is without a limit.
+    """
 
     kind: Literal["slack"]
     token: SecretReference
@@ -64,12 +75,14 @@ class SlackSettings(Settings):
     name: str = ""
     base_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = "https://slack.com/api/"
     timeout: Annotated[float, Field(gt=0, le=60)] = 10.0
+    max_per_minute: Annotated[int, Field(ge=0, le=6000)] = 57
 
 
 class SlackChannel:
     """Posts Block Kit messages; what the peer calls one is `<channel id>/<ts>`."""
 
     format = Format.SLACK
+    readable = True
 
     def __init__(self, settings: SlackSettings, *, token: str) -> None:
         self._settings = settings
@@ -81,15 +94,24 @@ class SlackChannel:
     def to(self) -> str:
         return self._settings.name or self._settings.channel
 
+    @property
+    def pace(self) -> float:
+        return 60 / self._settings.max_per_minute if self._settings.max_per_minute else 0.0
+
+    @property
+    def patience(self) -> float:
+        return self._settings.timeout
+
     def send(self, message: Message, thread: str) -> str:
-        """One attempt; if Slack will not take the blocks, their fallback text within it. Raises DeliveryError."""
+        """One attempt; if Slack will not take the blocks, their text without them, within the attempt if it fits one
+        message, else as `instead` of the error. Raises DeliveryError."""
         post = _payload(message) | {"channel": self._settings.channel, "metadata": _metadata(message)}
         if thread:
             post["thread_ts"] = thread.rpartition("/")[2]
         try:
             answer = self._call("chat.postMessage", post)
-        except _TooFancy:
-            answer = self._call("chat.postMessage", _plain(post))
+        except _TooFancy as error:
+            answer = self._call("chat.postMessage", _plain(post, error))
         return f"{answer.get('channel', self._settings.channel)}/{answer.get('ts', '')}"
 
     def check(self) -> None:
@@ -185,12 +207,14 @@ def _translated(where: str, status: int, code: str, retry_after: object) -> Deli
     """Slack's answer as one of ours. An answer with a code of Slack's is a clear no; anything else leaves doubt."""
     if status == 429 or code in _LIMITED:
         seconds = _seconds(retry_after)
-        return DeliveryError(f"{where}: Slack asks to wait {seconds:.0f} s", permanent=False, retry_after=seconds)
+        what = f"{where}: Slack asks to wait {seconds:.0f} s"
+        return DeliveryError(what, permanent=False, retry_after=seconds, peer=True)
     if status >= 500 or code in _DOUBTFUL or not re.fullmatch(r"[a-z0-9_]+", code):
-        return DeliveryError(f"{where}: Slack answered {status} {code}".rstrip(), permanent=False, ambiguous=True)
+        what = f"{where}: Slack answered {status} {code}".rstrip()
+        return DeliveryError(what, permanent=False, ambiguous=True, peer=True)
     kind: Callable[..., DeliveryError] = _TooFancy if code in _TOO_FANCY else DeliveryError
     hint = _HINTS.get(code, "look the code up in Slack's documentation of the method")
-    return kind(f"{where}: Slack refused it: {code}", permanent=True, hint=hint)
+    return kind(f"{where}: Slack refused it: {code}", permanent=True, peer=code in _SHUT, hint=hint)
 
 
 def _seconds(value: object) -> float:
@@ -207,7 +231,9 @@ def _unreached(where: str, error: Exception) -> DeliveryError:
         "SSLCertVerificationError",
     )
     what = printable(cause) or type(cause).__name__
-    return DeliveryError(f"{where}: Slack was not reached: {what}", permanent=False, ambiguous=not never_sent)
+    return DeliveryError(
+        f"{where}: Slack was not reached: {what}", permanent=False, ambiguous=not never_sent, peer=True
+    )
 
 
 def _payload(message: Message) -> dict[str, Any]:
@@ -220,9 +246,16 @@ def _payload(message: Message) -> dict[str, Any]:
     return payload
 
 
-def _plain(post: dict[str, Any]) -> dict[str, Any]:
-    text = str(post.get("text") or "opsbot: this message was too large for Slack")
-    return {name: value for name, value in post.items() if name != "blocks"} | {"text": text[:FALLBACK]}
+def _plain(post: dict[str, Any], refused: DeliveryError) -> dict[str, Any]:
+    """Raises DeliveryError with the parts when there are several: sent from here, a crash could lose the rest."""
+    if not post.get("blocks") and len(str(post.get("text"))) <= LONGEST:
+        raise refused
+    told = parts(str(post.get("text") or ""), post.get("blocks"))
+    if len(told) > 1:
+        bodies = tuple(orjson.dumps(_QUIET | {"text": text}) for text in told)
+        what = f"{refused.message}; it follows as {len(bodies)} plain messages"
+        raise DeliveryError(what, permanent=False, instead=bodies)
+    return {name: value for name, value in post.items() if name != "blocks"} | {"text": told[0]}
 
 
 def _metadata(message: Message) -> dict[str, Any]:

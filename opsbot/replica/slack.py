@@ -34,7 +34,8 @@ class Fault:
     """How the next chat.postMessage goes wrong: scripted with `Slack.script`.
 
     `error` answers ok:false with that code; `status` an HTTP error; `retry_after` goes with either. `reset` closes the
-    connection without an answer, `stall` never answers; both after the message was accepted if `accepted`.
+    connection without an answer, `stall` never answers; both after the message was accepted if `accepted`. `latency` is
+    how many seconds the answer takes, or the refusal.
     """
 
     error: str = ""
@@ -43,6 +44,7 @@ class Fault:
     reset: bool = False
     stall: bool = False
     accepted: bool = False
+    latency: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,8 @@ class Silent(Exception):
 
 
 class Slack:
-    """The workspace: `posts` in order of arrival, `calls` by method; `script` faults for the posts to come."""
+    """The workspace: `posts` in order of arrival, `calls` by method; `script` faults for the posts to come. A post whose
+    metadata holds `poison` is answered 500 every time."""
 
     def __init__(
         self, *, channels: Mapping[str, str] | None, token: str, pace: float, now: Callable[[], float]
@@ -98,6 +101,7 @@ class Slack:
         self.posts: list[Posted] = []
         self.calls: list[str] = []
         self.scopes = {"chat:write", "channels:history"}
+        self.poison = ""
         self.closing = threading.Event()
         self._now = now
         self._faults: deque[Fault] = deque()
@@ -113,6 +117,10 @@ class Slack:
         """chat.postMessage, with the faults scripted for it."""
         with self._lock:
             fault = self._faults.popleft() if self._faults else Fault()
+        if self.poison and self.poison in str(arguments.get("metadata")):
+            fault = Fault(status=500)
+        self.closing.wait(fault.latency)
+        with self._lock:
             if fault.error or fault.status != 200:
                 raise Refused(fault.error, status=fault.status, retry_after=fault.retry_after)
             if (fault.reset or fault.stall) and not fault.accepted:

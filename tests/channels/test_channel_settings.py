@@ -16,7 +16,9 @@ SLACK = {"kind": "slack", "token": "env:SLACK_BOT_TOKEN", "channel": "C0123456"}
 EMAIL = {"kind": "email", "from": "opsbot@example.org", "to": ["ops@example.org"], "host": "mail.example.org"}
 FILE = {"kind": "file", "folder": "out"}
 
-KEYS_OF_EMAIL = "kind, via, from, to, host, port, user, password, tls, allow_plain, ca_file, region, timeout"
+KEYS_OF_EMAIL = (
+    "kind, via, from, to, host, port, user, password, tls, allow_plain, ca_file, region, timeout, max_per_minute"
+)
 NO_REFERENCE = "ops.token: expected a reference: env:NAME, file:PATH, ssm:NAME or secretsmanager:NAME; never the secret"
 NO_CHANNEL = (
     "ops.channel: expected a channel id such as C0123456 (in Slack it stands at the bottom of the channel's details)"

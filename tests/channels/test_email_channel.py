@@ -34,7 +34,7 @@ def refused(channel: Channel) -> DeliveryError:
     return told.value
 
 
-def test_every_pattern_of_refused_recipients(peer: mail.Running) -> None:
+def test_f12_every_pattern_of_refused_recipients(peer: mail.Running) -> None:
     channel = world.email(peer.port, to=PEOPLE)
     for pattern in product((True, False), repeat=len(PEOPLE)):
         peer.messages.clear()
@@ -140,7 +140,7 @@ def _trusting(peer: mail.Running, tls: str) -> Channel:
         pytest.param("starttls", HERE, "starttls", _wrong_password, "sign-in was refused: 535", id="535"),
     ],
 )  # fmt: skip
-def test_what_is_not_safe_is_refused_in_one_line(
+def test_f13_what_is_not_safe_is_refused_in_one_line(
     served: str, name: str, asked: str, channel: Callable[[mail.Running, str], Channel], told: str
 ) -> None:
     with mail.serve(tls=served, login=("opsbot", "s3cret"), certificate_for=name) as peer:

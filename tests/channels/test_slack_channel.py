@@ -64,7 +64,7 @@ def refused(peer: slack.Running, fault: Fault) -> DeliveryError:
         pytest.param(Fault(error="some_new_code"), True, False, None, id="a code nobody knows yet"),
     ],
 )
-def test_every_answer_has_its_meaning(
+def test_f10_every_answer_has_its_meaning(
     peer: slack.Running, fault: Fault, permanent: bool, ambiguous: bool, retry_after: float | None
 ) -> None:
     error = refused(peer, fault)
@@ -73,6 +73,8 @@ def test_every_answer_has_its_meaning(
     assert error.message.startswith("#ops: ")
     assert "xoxb" not in error.message
     assert error.hint or not permanent
+    # Whatever is said of the token, the channel or the weather is true of the next message too; a new code may not be.
+    assert error.peer is (fault.error != "some_new_code")
 
 
 @pytest.mark.parametrize("code", ["invalid_blocks", "msg_too_long", "msg_blocks_too_long"])
