@@ -4,12 +4,13 @@ BIN := .venv/bin
 READY := .venv/.ready
 SHELL := /bin/bash
 
-.PHONY: demo test check bench soak lock clean
+.PHONY: demo test check browser-test bench soak lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo          see it work, without an account: reports land in demo-output/"
 	@echo "make test          the whole test suite"
+	@echo "make browser-test  pages and mails in headless Chromium with axe-core"
 	@echo "make check         formatting, lint, types, import contracts, dependency audit"
 	@echo "make bench         the benchmarks, with what each figure is compared to"
 	@echo "make soak          the long tests"
@@ -35,8 +36,12 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/pip-audit --requirement requirements.lock --disable-pip --require-hashes --progress-spinner off
 
+# Needs Chromium; with `npm install axe-core` at the root axe's rules are checked too, without it our own few.
+browser-test: $(READY)
+	OPSBOT_BROWSER=1 $(BIN)/pytest tests/browser
+
 soak: $(READY)
-	OPSBOT_KILLS=10000 OPSBOT_EXAMPLES=100000 $(BIN)/pytest --timeout 7200 tests/outbox tests/config
+	OPSBOT_KILLS=10000 OPSBOT_EXAMPLES=100000 $(BIN)/pytest --timeout 7200 tests/outbox tests/config tests/timetable tests/daemon tests/executors tests/web tests/evaluate
 
 bench: $(READY)
 	$(BIN)/python benchmarks/all.py

@@ -6,7 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-FILES = ("startup.py", "evaluate.py", "report.py", "collect.py", "health.py")
+FILES = (
+    "startup.py",
+    "evaluate.py",
+    "report.py",
+    "collect.py",
+    "health.py",
+    "store.py",
+    "outbox.py",
+    "daemon.py",
+    "web.py",
+    "probes.py",
+)
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ BREACHES = {
     "slack_sdk has one door: channels.slack": ("opsbot/runner.py", "import slack_sdk"),
     "click has one door: cli": ("opsbot/home.py", "import click"),
     "matplotlib has one door: render.chart": ("opsbot/render/html.py", "import matplotlib"),
+    "apscheduler has one door: daemon": ("opsbot/timetable.py", "import apscheduler"),
+    "celery has one door: executors.celery": ("opsbot/executors/local.py", "import celery"),
     "sqlalchemy has one door: store": ("opsbot/outbox/drain.py", "import sqlalchemy"),
     "the embedded AWS is reached by the command line alone, and knows nothing of opsbot but errors": (
         "opsbot/replica/world.py",
