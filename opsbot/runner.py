@@ -34,6 +34,7 @@ from opsbot.model.units import Unit
 from opsbot.ports import Artifact, Ask, Cloud, CustomMetric, Estimate, Looking, Progress, Reading, World, quiet
 from opsbot.render import headline, html, text
 from opsbot.render import json as as_json
+from opsbot.secrets import redact
 
 log = logging.getLogger(__name__)
 
@@ -203,12 +204,17 @@ def _run(request: Request, world: World, dry_run: bool, progress: Progress) -> t
     try:
         return request.job.run(context, request.settings), None
     except CloudError as error:
-        failure = JobError(f"{error.message}; {error.hint}" if error.hint else error.message, trace=error.message)
+        failure = _failure(f"{error.message}; {error.hint}" if error.hint else error.message, error.message)
     except MemoryError:
-        failure = JobError("memory ran out", trace=traceback.format_exc())
+        failure = _failure("memory ran out", traceback.format_exc())
     except (Exception, SystemExit) as error:  # noqa: BLE001  a user's job may raise anything: its run fails, the daemon and the other jobs go on
-        failure = JobError(f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        failure = _failure(f"{type(error).__name__}: {error}", traceback.format_exc())
     return _failed(request, failure.message), failure
+
+
+def _failure(said: str, trace: str) -> JobError:
+    # An exception repeats what it was given, such as an address with a password in it.
+    return JobError(redact(said), trace=redact(trace))
 
 
 def _context(request: Request, cloud: Cloud, known: Mapping[str, Status], progress: Progress) -> Context:

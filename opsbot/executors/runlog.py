@@ -111,14 +111,24 @@ def name(job: str, run_id: str, attempt: int) -> str:
 
 def lines(path: Path, last: int | None = None) -> Iterator[str]:
     """A log as far as it is written, or its last lines; nothing if there is none (any more)."""
-    kept: deque[str] = deque(maxlen=last)
+    yield from deque(_lines(path), maxlen=last)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    rest = ""
     for piece in (path, path.with_name(path.name + _OLDER), path.with_name(path.name + _NEWER)):
         try:
-            with piece.open(encoding="utf-8", errors="replace") as file:
-                kept.extend(line.rstrip("\n") for line in file)
+            with piece.open(encoding="utf-8", errors="replace", newline="\n") as file:
+                for line in file:
+                    # A line may begin in one piece and end in the next.
+                    rest += line
+                    if rest.endswith("\n"):
+                        yield rest[:-1]
+                        rest = ""
         except OSError:
             continue
-    yield from kept
+    if rest:
+        yield rest
 
 
 def prune(logs: Path, now: datetime, keep: timedelta = KEEP) -> int:

@@ -216,13 +216,15 @@ class Warden:
 
     def _reap(self) -> bool:
         """Take note of whatever ended; False once there is nobody left."""
-        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
         try:
-            while found := os.waitid(os.P_ALL, 0, look):
-                if found.si_pid == self.pid:
+            while dead := _dead():
+                if dead == self.pid:
                     # Before it is reaped: as long as the leader is a zombie nobody else can have its number.
                     self._signal(signal.SIGKILL)
-                self._count(*os.wait4(found.si_pid, 0))
+                pid, status, used = os.wait4(dead, os.WNOHANG)
+                if not pid:
+                    break
+                self._count(pid, status, used)
         except ChildProcessError:
             return False
         return True
@@ -332,6 +334,14 @@ def _read(fd: int) -> bytes | None:
         return os.read(fd, 64 * 1024)
     except BlockingIOError:
         return None
+
+
+def _dead() -> int:
+    """A child that has ended and was not reaped; 0 if there is none, -1 where only reaping can tell (macOS)."""
+    if not hasattr(os, "waitid"):
+        return -1
+    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return found.si_pid if found else 0
 
 
 def _children() -> list[int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +15,7 @@ import pytest
 
 from opsbot import app, runner
 from opsbot.errors import Fenced, JobError
+from opsbot.executors import child
 from opsbot.model.run import Attempt, Cause, Run, RunState
 from opsbot.ports import World
 from tests.executors.home import Home, home
@@ -120,6 +123,7 @@ def test_while_attempts_remain_a_failure_is_raised_and_nothing_is_kept(told: Tol
         pytest.param("raise MemoryError", "memory ran out", id="f27 memory"),
         pytest.param('raise CloudError("ecs:ListServices was denied", permanent=True, hint="add it to the role")',
                      "ecs:ListServices was denied; add it to the role", id="AWS refuses"),
+        pytest.param('raise ValueError("postgresql://ops:hunter22@db/x")', "ValueError: postgresql(hidden)db/x", id="with a secret"),
     ],
 )  # fmt: skip
 def test_however_a_job_fails_its_run_ends_with_the_reason(told: Told, body: str, said: str) -> None:
@@ -127,6 +131,16 @@ def test_however_a_job_fails_its_run_ends_with_the_reason(told: Told, body: str,
     run = told.run(MORNING)
     assert run.state is RunState.FAILED
     assert [finding.summary for finding in told.house.store.findings(run.id)] == [f"the run failed: {said}"]
+
+
+def test_a_secret_that_was_read_is_told_to_who_writes_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.pipe()
+    monkeypatch.setenv(child.LINE, str(theirs))
+    monkeypatch.setenv("TOKEN", "correct horse")
+    assert app.secret("env:TOKEN") == "correct horse"
+    assert json.loads(os.read(ours, 1000)) == {"mask": "correct horse"}
+    os.close(ours)
+    os.close(theirs)
 
 
 @pytest.mark.parametrize(
