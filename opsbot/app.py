@@ -142,14 +142,27 @@ class App:
         return policy.policy(policy.actions(kinds, bool(custom)))
 
     def own_policy(self) -> dict[str, Any]:
-        """The least policy for the identity opsbot itself runs as: assuming the roles that are configured, nothing else."""
-        arns = sorted({e.role_arn for e in self.config.environments if e.role_arn})
-        if not arns:
+        """The least policy for the identity opsbot itself runs as: exactly what config.toml makes it do."""
+        from opsbot.aws import policy
+
+        told = self.config
+        found = policy.own(
+            roles=[e.role_arn for e in told.environments if e.role_arn],
+            secrets=secrets.references(self.house.draft.tables),
+            mails=any(channel.get("via") == "ses" for channel in told.channels.values()),
+            logs=told.daemon.logs_group or "",
+            metrics=[told.daemon.heartbeat_metric.rpartition("/")[0]] if told.daemon.heartbeat_metric else (),
+        )
+        if not found["Statement"]:
             raise ConfigError(
-                [Problem("config.toml.environments", "no environment has a role_arn: nothing is assumed")]
+                [
+                    Problem(
+                        "config.toml",
+                        "nothing in it needs a permission of opsbot's own: no role_arn, no secret in AWS, no SES",
+                    )
+                ]
             )
-        statement = {"Sid": "OpsbotAssume", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arns}
-        return {"Version": "2012-10-17", "Statement": [statement]}
+        return found
 
 
 def load(option: Path | None, *, log_format: str = "text", verbose: bool = False) -> App:

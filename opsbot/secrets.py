@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,19 @@ class Secret(str):
 
 def is_reference(text: str) -> bool:
     return _REFERENCE.fullmatch(text) is not None and not looks_like_secret(text)
+
+
+def references(tables: object) -> Iterator[str]:
+    """Every reference to a secret that AWS keeps, wherever it stands in the configuration."""
+    if isinstance(tables, str):
+        if is_reference(tables) and tables.startswith(("ssm:", "secretsmanager:")):
+            yield tables
+    elif isinstance(tables, Mapping):
+        for value in tables.values():
+            yield from references(value)
+    elif isinstance(tables, list | tuple):
+        for value in tables:
+            yield from references(value)
 
 
 def looks_like_secret(text: str) -> bool:

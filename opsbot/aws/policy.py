@@ -1,8 +1,8 @@
-"""The least that the role in each account must be allowed: reading, and only of what is switched on."""
+"""The least that opsbot must be allowed: the role in each account reads what is switched on, its own identity does the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from opsbot.aws.readers import KINDS, needed
@@ -35,3 +35,54 @@ def policy(actions: Iterable[str]) -> dict[str, Any]:
         "Version": "2012-10-17",
         "Statement": [{"Sid": "OpsbotRead", "Effect": "Allow", "Action": sorted(set(actions)), "Resource": "*"}],
     }
+
+
+def own(
+    *,
+    roles: Iterable[str] = (),
+    secrets: Iterable[str] = (),
+    mails: bool = False,
+    logs: str = "",
+    metrics: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The policy for the identity opsbot itself runs as.
+
+    `roles` are those it assumes, `secrets` its references to SSM and Secrets Manager, `mails` whether it sends through
+    SES, `logs` the group its log goes to, `metrics` the namespaces it publishes in.
+    """
+    stores = tuple(reference.partition(":")[::2] for reference in secrets)
+    parameters = [f"arn:aws:ssm:*:*:parameter/{name.lstrip('/')}" for scheme, name in stores if scheme == "ssm"]
+    kept = [
+        f"arn:aws:secretsmanager:*:*:secret:{_secret(name)}" for scheme, name in stores if scheme == "secretsmanager"
+    ]
+    spaces, group = sorted(set(metrics)), f"arn:aws:logs:*:*:log-group:{logs}"
+    told = (
+        _statement("Assume", ["sts:AssumeRole"], roles),
+        _statement("ReadParameters", ["ssm:GetParameter"], parameters),
+        _statement("ReadSecrets", ["secretsmanager:GetSecretValue"], kept),
+        _statement("SendMail", ["ses:SendEmail", "ses:SendRawEmail"], ["*"] if mails else ()),
+        _statement("WriteLog", list(_LOGGING), [group, f"{group}:*"] if logs else ()),
+        _statement("Publish", ["cloudwatch:PutMetricData"], ["*"] if spaces else (), {"cloudwatch:namespace": spaces}),
+    )  # fmt: skip
+    return {"Version": "2012-10-17", "Statement": [statement for statement in told if statement]}
+
+
+_LOGGING = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+
+
+def _secret(name: str) -> str:
+    """Secrets Manager ends each ARN with six characters of its own; a whole ARN has them already."""
+    path = name.partition("#")[0]
+    return path.split(":secret:")[1] if ":secret:" in path else f"{path}-??????"
+
+
+def _statement(
+    what: str, actions: list[str], resources: Iterable[str], only: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any] | None:
+    where = sorted(set(resources))
+    if not where:
+        return None
+    statement: dict[str, Any] = {"Sid": f"Opsbot{what}", "Effect": "Allow", "Action": actions, "Resource": where}
+    return statement | (
+        {"Condition": {"StringEquals": {key: list(value) for key, value in only.items()}}} if only else {}
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from opsbot.aws import Aws
 from opsbot.aws.actions import action_of
-from opsbot.aws.policy import actions, policy
+from opsbot.aws.policy import actions, own, policy
 from opsbot.aws.readers import KINDS
 from opsbot.model.environment import Environment
 from opsbot.ports import Ask, CustomMetric, MetricQuery
@@ -73,3 +73,32 @@ def test_only_reading_is_ever_asked_for() -> None:
     assert all(
         action.split(":")[1].startswith(("Describe", "Get", "List", "GET")) for action in actions(KINDS, custom=True)
     )
+
+
+def test_opsbot_s_own_identity_may_do_what_the_configuration_makes_it_do_and_nothing_else() -> None:
+    told = own(
+        roles=["arn:aws:iam::123456789012:role/opsbot"],
+        secrets=["ssm:/opsbot/slack", "secretsmanager:opsbot/mail#password", "secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:x-AbCdEf"],
+        mails=True,
+        logs="/opsbot/daemon",
+        metrics=["Opsbot"],
+    )  # fmt: skip
+    by_name = {statement["Sid"]: statement for statement in told["Statement"]}
+    assert {name: statement["Action"] for name, statement in by_name.items()} == {
+        "OpsbotAssume": ["sts:AssumeRole"],
+        "OpsbotReadParameters": ["ssm:GetParameter"],
+        "OpsbotReadSecrets": ["secretsmanager:GetSecretValue"],
+        "OpsbotSendMail": ["ses:SendEmail", "ses:SendRawEmail"],
+        "OpsbotWriteLog": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+        "OpsbotPublish": ["cloudwatch:PutMetricData"],
+    }
+    assert by_name["OpsbotReadParameters"]["Resource"] == ["arn:aws:ssm:*:*:parameter/opsbot/slack"]
+    assert by_name["OpsbotReadSecrets"]["Resource"] == [
+        "arn:aws:secretsmanager:*:*:secret:opsbot/mail-??????",
+        "arn:aws:secretsmanager:*:*:secret:x-AbCdEf",
+    ]
+    assert by_name["OpsbotPublish"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": ["Opsbot"]}}
+
+
+def test_whoever_switches_nothing_on_needs_nothing() -> None:
+    assert own()["Statement"] == []
