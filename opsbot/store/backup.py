@@ -72,12 +72,20 @@ def fault_of(path: Path, *, thorough: bool = False) -> str:
     Raises sqlite3.Error where it cannot even look: no right, locked, no disk."""
     try:
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
+            db.text_factory = _readable
             found = db.execute(f"PRAGMA {'integrity' if thorough else 'quick'}_check(1)").fetchone()[0]
-            return "" if found == "ok" else " ".join(str(found).split())[:200]
+            return "" if found == "ok" else " ".join(found.split())[:200]
+    except UnicodeDecodeError:
+        # The driver chokes on its own error where a broken schema's text is part of it.
+        return "its schema cannot be read"
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return str(error)
         raise
+
+
+def _readable(text: bytes) -> str:
+    return "".join(char if char.isprintable() else " " for char in text.decode("utf-8", "replace"))
 
 
 def _copied(database: Path, target: Path) -> Path:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import StaticPool
 
 from opsbot.errors import StoreError
-from opsbot.store.faults import BUSY_SECONDS, explained
+from opsbot.store.faults import BUSY_SECONDS, damaged, explained
 
 
 def connect(url: str, password: str = "") -> Engine:
@@ -165,6 +165,9 @@ def translated(engine: Engine) -> Iterator[None]:
         raise StoreError(f"{place(engine)}: it already holds this: {said}") from error
     except DBAPIError as error:
         raise explained(place(engine), error.orig or error) from error
+    except UnicodeDecodeError as error:
+        # SQLite's driver cannot even say what is wrong where a broken text is part of it.
+        raise damaged(place(engine)) from error
     except SQLAlchemyError as error:
         raise StoreError(f"{place(engine)}: {error}") from error
 

@@ -63,6 +63,12 @@ def explained(where: str, error: BaseException) -> StoreError:
     return StoreError(f"{where}: {said}", hint="opsbot's own log has the details; the stored state is unchanged")
 
 
+def damaged(where: str) -> StoreError:
+    """For damage that the driver has no word for."""
+    what, hint = _ADVICE["SQLITE_CORRUPT"]
+    return StoreError(f"{where}: {what} (a text in it cannot be read)", hint=hint)
+
+
 def _pg_advice(error: BaseException, said: str) -> tuple[str, str] | None:
     state = getattr(error, "sqlstate", None) or _unstated(error, said)
     return next((_PG_ADVICE[state[:n]] for n in (5, 3, 2) if state[:n] in _PG_ADVICE), None)

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import select
+
 from opsbot.store.backup import backup_folder, backups, fault_of, settle, taken_at
 from opsbot.store.faults import BUSY_SECONDS, explained
+from opsbot.store.schema import HEAD
+from opsbot.store.tables import metadata
 
 _MAGIC = b"SQLite format 3\x00"
 _COMPANIONS = ("", "-wal", "-shm")
@@ -70,19 +74,25 @@ def _wrong_with(database: Path, has_backups: bool) -> str:
         if not has_backups or database.is_dir():
             return ""
         return "it is empty" if database.exists() else "it is gone"
-    fault = fault_of(database) or _unreadable_version(database)
+    fault = fault_of(database) or _wrong_schema(database)
     if fault and not has_backups and _begins(database) != _MAGIC:
         return ""
     return f"it is damaged ({fault})" if fault else ""
 
 
-def _unreadable_version(database: Path) -> str:
-    """A payload that rotted is no fault to SQLite; of this one everything else depends."""
+def _wrong_schema(database: Path) -> str:
+    """Names that rotted are no fault to SQLite, but nothing can be asked for by them any more."""
     with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as db:
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
             return ""
         db.text_factory = bytes
-        found = [version for (version,) in db.execute("SELECT version_num FROM alembic_version")]
+        try:
+            found = [version for (version,) in db.execute("SELECT version_num FROM alembic_version")]
+            if found == [HEAD.encode()]:
+                for table in metadata.sorted_tables:
+                    db.execute(f"{select(table)} LIMIT 0")
+        except sqlite3.OperationalError as error:
+            return f"its schema is not whole: {error}"
     return "" if len(found) == 1 and re.fullmatch(rb"\d{4}", found[0]) else "its schema version cannot be read"
 
 
@@ -107,7 +117,7 @@ def _set_aside(database: Path, now: datetime) -> Path | None:
 
 def _sound(backup: Path) -> bool:
     try:
-        return not (fault_of(backup, thorough=True) or _unreadable_version(backup))
+        return not (fault_of(backup, thorough=True) or _wrong_schema(backup))
     except sqlite3.Error:
         return False
 
