@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from opsbot.samples import Values
 
 
@@ -25,6 +29,18 @@ class Capacity:
         return found.day, found.p_breach_30d, found.p_breach_90d
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What the cost benchmark scores: its own type has these fields too."""
+
+    service: str
+    account: str
+    region: str
+    usage_type: str
+    start: int
+    impact: float
+
+
 class CostDetector:
     """The cost scan, as the cost benchmark calls it: one object a tenant, `morning(snap)` gives the alerts to send."""
 
@@ -40,8 +56,6 @@ class CostDetector:
     def morning(self, snap: Any) -> list[Any]:
         """What the jobs would tell this morning: anomalies that opened or grew."""
         from datetime import timedelta
-
-        from costscore import Alert
 
         from opsbot.evaluate.cost import Bill
 
@@ -68,3 +82,12 @@ class CostDetector:
             Leaf(one.account, one.service, one.region, one.usage_type, record_type=one.record_type) for one in new
         )
         return self.ours
+
+
+def metric_scores(t: NDArray[np.int64], x: Values, probation: int) -> Values:
+    """How strange each row of a series is, from its past alone; `probation` is not needed."""
+    import numpy as np
+
+    from opsbot.evaluate.seasonal import State, advance
+
+    return np.array(advance(State(), t.tolist(), x.tolist())[0])

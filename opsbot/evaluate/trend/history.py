@@ -71,7 +71,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
-    """A history with its disturbances undone; values are divided by `scale`. `raw` has its gaps, NaN, and no false zeros."""
+    """A history with its disturbances undone, divided by `scale`.
+
+    `raw` still has its moves and gaps (NaN), but no false zeros and outliers.
+    """
 
     readings: tuple[Reading, ...]
     cycle: Cycle | None
@@ -115,3 +118,10 @@ def spread(values: Values) -> float:
     if not values.size:
         return 0.0
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
+def unscaled(value: float, scale: float) -> float:
+    """A scaled value in its own unit; the largest float stands for what is beyond it."""
+    largest = float(np.finfo(np.float64).max)
+    with np.errstate(over="ignore"):
+        return float(np.clip(np.float64(value) * np.float64(scale), -largest, largest))

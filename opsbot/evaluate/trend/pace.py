@@ -21,7 +21,7 @@ MEMORY_BELIEF = {0.0: 0.15, 0.2: 0.15, 0.4: 0.15, 0.55: 0.15, 0.7: 0.12, 0.85: 0
 MEMORIES = tuple(MEMORY_BELIEF)
 # Memories this far below the best, in log evidence, are not looked at on a finer lattice.
 LIKELY = 6.0
-HEARD = 30
+HEARD = 24
 LEAPS_TRIED = 5
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opsbot.evaluate.trend.growth import by_leaps, deal, idle_share
-from opsbot.evaluate.trend.history import Kind, Outlook, Pace, Repaired, Undone
+from opsbot.evaluate.trend.history import Kind, Outlook, Pace, Repaired, Undone, unscaled
 from opsbot.evaluate.trend.near import enough, near
 from opsbot.evaluate.trend.pace import Way, weigh
 from opsbot.evaluate.trend.paths import WAYS, simulate
@@ -18,12 +18,13 @@ from opsbot.samples import Values
 MONTH, QUARTER, HALF_YEAR = 30, 90, 180
 LARGEST = float(np.finfo(np.float64).max)
 MOSTLY_IDLE = 0.2
+LONE = (Kind.FALSE_ZERO, Kind.OUTLIER)
 BELIEVED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Future:
-    """Scaled ways a history can go from its end, and what was undone, unscaled amounts still to come."""
+    """Scaled ways a history can go from its end, and what was undone."""
 
     ways: Values
     undone: tuple[Undone, ...]
@@ -46,7 +47,7 @@ def outlook(values: Values, *, limit: float, period: int = 7, horizon: int = HAL
     )
     return Outlook(
         limit=limit,
-        current=_unscaled(float(known[-1]), fixed.scale) if known.size else None,
+        current=unscaled(float(known[-1]), fixed.scale) if known.size else None,
         p_breach_30d=float(np.mean(first <= MONTH)),
         p_breach_90d=float(np.mean(first <= QUARTER)),
         p_horizon=float(np.mean(first <= horizon)),
@@ -54,10 +55,10 @@ def outlook(values: Values, *, limit: float, period: int = 7, horizon: int = HAL
         p10=p10,
         p50=p50,
         p90=p90,
-        growth=_unscaled(float(np.median(future.ways[:, -1] - future.ways[:, 0])) / (horizon - 1), fixed.scale),
+        growth=unscaled(float(np.median(future.ways[:, -1] - future.ways[:, 0])) / (horizon - 1), fixed.scale),
         pace=_pace(future.ways, known),
         horizon=horizon,
-        undone=_told(future.undone, fixed.scale),
+        undone=future.undone,
         cycle=fixed.cycle.length if fixed.cycle and future.cyclic else None,
     )
 
@@ -76,7 +77,8 @@ def quantiles(values: Values, *, period: int, horizon: int, levels: Values) -> V
         answer = near(_filled(raw, period), period, horizon, levels)
         answer = np.maximum(answer, 0.0) if known.min() >= 0 else answer
     else:
-        answer = np.quantile(_future(repair(values, period), horizon).ways, levels, axis=0).T
+        fixed = repair(values, period)
+        answer, scale = np.quantile(_future(fixed, horizon).ways, levels, axis=0).T, fixed.scale
     with np.errstate(over="ignore"):
         sized: Values = np.clip(answer * scale, -LARGEST, LARGEST)
     return sized
@@ -86,13 +88,13 @@ def _future(fixed: Repaired, horizon: int) -> _Future:
     """A gap at the history's end is part of what is unknown: ways begin at its last value, the answer after the gap."""
     there = np.flatnonzero(np.isfinite(fixed.raw))
     known, reading = fixed.raw[there], fixed.readings[0]
-    zeros = tuple(each for each in fixed.undone if each.kind is Kind.FALSE_ZERO)
+    odd = tuple(each for each in fixed.undone if each.kind in LONE)
     if known.size < 3 or float(np.ptp(known)) == 0 or reading.values.size < 3:
-        return _Future(ways=np.full((WAYS, horizon), float(known[-1]) if known.size else 0.0), undone=zeros)
+        return _Future(ways=np.full((WAYS, horizon), float(known[-1]) if known.size else 0.0), undone=odd)
     if _leaping(fixed, known):
         gap = fixed.raw.size - 1 - int(there[-1])
         ways = deal(_filled(fixed.raw[: there[-1] + 1], 1), horizon + gap)[:, gap:]
-        return _Future(ways=ways, undone=zeros)
+        return _Future(ways=ways, undone=odd)
     gap = fixed.raw.size - 1 - int(reading.times[-1])
     believed = weigh(fixed.readings)
     ways = simulate(believed, horizon + gap)
@@ -105,18 +107,14 @@ def _undone(fixed: Repaired, believed: tuple[Way, ...]) -> tuple[Undone, ...]:
     """What the repair took out, with moves named after the reading most believed, and a move only the fit has seen."""
     plain = fixed.readings[0]
     resized = sum(way.weight for way in believed if way.reading is not plain) > BELIEVED
-    odd = tuple(each for each in fixed.undone if each.kind in (Kind.FALSE_ZERO, Kind.OUTLIER))
-    moves = [moved(plain, at, resized=resized) for at in plain.steps]
+    odd = [each for each in fixed.undone if each.kind in LONE]
+    moves = [moved(plain, at, fixed.scale, resized=resized) for at in plain.steps]
     x = (plain.times - plain.times[0] + 1) / (plain.times[-1] - plain.times[0] + 1)
     places = {way.shape.a for way in believed if way.shape.form is Form.LEAP}
     for place in places:
         if sum(way.weight for way in believed if way.shape.form is Form.LEAP and way.shape.a == place) > BELIEVED:
-            moves.append(moved(plain, int(np.searchsorted(x, place))))
-    return tuple(sorted((*odd, *moves), key=lambda each: each.at))
-
-
-def _told(undone: tuple[Undone, ...], scale: float) -> tuple[Undone, ...]:
-    return tuple(Undone(kind=each.kind, at=each.at, amount=_unscaled(each.amount, scale)) for each in undone)
+            moves.append(moved(plain, int(np.searchsorted(x, place)), fixed.scale))
+    return tuple(sorted([*odd, *moves], key=lambda each: each.at))
 
 
 def _leaping(fixed: Repaired, known: Values) -> bool:
@@ -174,8 +172,3 @@ def _pace(ways: Values, known: Values) -> Pace:
 def _scaled_limit(limit: float, scale: float) -> float:
     with np.errstate(over="ignore", under="ignore"):
         return float(np.float64(limit) / np.float64(scale))
-
-
-def _unscaled(value: float, scale: float) -> float:
-    with np.errstate(over="ignore"):
-        return float(np.clip(np.float64(value) * np.float64(scale), -LARGEST, LARGEST))

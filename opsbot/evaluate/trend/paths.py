@@ -11,7 +11,7 @@ from opsbot.evaluate.trend.pace import Way, nuisances, place
 from opsbot.evaluate.trend.shapes import Form, Shape, curve
 from opsbot.samples import Values
 
-WAYS = 600
+WAYS = 480
 MOST_STEPS = 8
 FAR = 1e6
 

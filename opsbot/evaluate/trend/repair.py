@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from opsbot.evaluate.trend import cycle as cycles
-from opsbot.evaluate.trend.history import Cycle, Indices, Kind, Mask, Reading, Repaired, Undone, spread
+from opsbot.evaluate.trend.history import Cycle, Indices, Kind, Mask, Reading, Repaired, Undone, spread, unscaled
 from opsbot.evaluate.trend.noise import whiten
 from opsbot.samples import Values
 
@@ -24,26 +24,38 @@ MOST_MOVES = 6
 SPIKE = 8.0
 LONGEST_SPIKE = 3
 BESIDE = 30
+NOTHING = 1e-13
+SUBNORMAL = 1e-200
 
 
 def repair(values: Values, period: int) -> Repaired:
     """The history scaled to at most 1, without disturbances and cycle; `values` may hold NaN and infinities."""
     clean, scale, zeros = cleaned(values)
-    undone = [Undone(kind=Kind.FALSE_ZERO, at=at, amount=0.0) for at in np.flatnonzero(zeros).tolist()]
-    times = np.flatnonzero(np.isfinite(clean)).astype(float)
-    kept = clean[np.isfinite(clean)]
-    found = cycles.find(times, kept, period) if kept.size >= FEWEST else None
+    there = np.flatnonzero(np.isfinite(clean))
+    found = cycles.find(there.astype(float), clean[there], period) if there.size >= FEWEST else None
+    lone = [Undone(kind=Kind.FALSE_ZERO, at=at, amount=0.0) for at in np.flatnonzero(zeros).tolist()]
+    lone += _take_outliers(clean, there, found, scale)
+    calm, more = scaled(clean)
+    # What is so small beside the rest is below a float's precision, and only upsets the sums.
+    calm[np.abs(calm) < NOTHING] = 0.0
+    times = np.flatnonzero(np.isfinite(calm)).astype(float)
+    kept = calm[np.isfinite(calm)]
     cycle = cycles.fit(times, kept, found, ()) if found else None
-    odd = outliers(_without(cycle, times, kept))
-    for at in np.flatnonzero(odd).tolist():
-        undone.append(Undone(kind=Kind.OUTLIER, at=int(times[at]), amount=_lift(kept, odd, at)))
-    times, kept = times[~odd], kept[~odd]
     steps = leaps(times, _without(cycle, times, kept))
-    cycle = cycles.fit(times, kept, found, steps) if found else None
-    level = _without(cycle, times, kept)
-    readings = _readings(times, level, steps)
-    undone += [moved(readings[0], at) for at in steps]
-    return Repaired(readings=readings, cycle=cycle, raw=clean, scale=scale, undone=tuple(undone))
+    cycle = cycles.fit(times, kept, found, steps) if found and steps else cycle
+    readings = _readings(times, _without(cycle, times, kept), steps)
+    return Repaired(readings=readings, cycle=cycle, raw=calm, scale=scale * more, undone=tuple(lone))
+
+
+def _take_outliers(clean: Values, there: Indices, found: float | None, scale: float) -> list[Undone]:
+    """Makes outliers NaN in `clean`, whose finite values are `there`, and tells what they were."""
+    times, kept = there.astype(float), clean[there]
+    odd = outliers(_without(cycles.fit(times, kept, found, ()) if found else None, times, kept))
+    clean[there[odd]] = np.nan
+    return [
+        Undone(kind=Kind.OUTLIER, at=int(there[at]), amount=unscaled(_lift(kept, odd, at), scale))
+        for at in np.flatnonzero(odd).tolist()
+    ]
 
 
 def cleaned(values: Values) -> tuple[Values, float, Mask]:
@@ -59,7 +71,11 @@ def scaled(values: Values) -> tuple[Values, float]:
     clean = np.array(values, dtype=float)
     clean[~np.isfinite(clean)] = np.nan
     top = float(np.nanmax(np.abs(clean))) if np.isfinite(clean).any() else 0.0
-    return (clean / top, top) if top > 0 else (clean, 1.0)
+    if top <= 0:
+        return clean, 1.0
+    sized = clean / top
+    sized[np.abs(sized) < SUBNORMAL] = 0.0
+    return sized, top
 
 
 def false_zeros(values: Values) -> Mask:
@@ -169,13 +185,14 @@ def _lift(values: Values, odd: Mask, at: int) -> float:
     return float(values[at] - np.interp(at, others, values[others]))
 
 
-def moved(reading: Reading, at: int, *, resized: bool = False) -> Undone:
+def moved(reading: Reading, at: int, scale: float, *, resized: bool = False) -> Undone:
     """A lasting move of the level, named by what it looks like."""
     before, after = _around(reading.values, at)
     kind = Kind.IMPORT if after > before else Kind.CLEAN_UP
     if 0 <= after < 0.12 * before:
         kind = Kind.RESET
-    return Undone(kind=Kind.RESIZE if resized else kind, at=int(reading.times[at]), amount=after - before)
+    amount = unscaled(after - before, scale)
+    return Undone(kind=Kind.RESIZE if resized else kind, at=int(reading.times[at]), amount=amount)
 
 
 def _around(values: Values, at: int) -> tuple[float, float]:
@@ -199,6 +216,8 @@ def _readings(times: Values, values: Values, steps: tuple[int, ...]) -> tuple[Re
     resized, penalty = values.copy(), 0.0
     for at in reversed(steps):
         before, after = _around(values, at)
+        if min(before, after) <= 0:
+            return (plain,)
         resized[:at] *= after / before
         penalty += at * float(np.log(after / before))
     return plain, Reading(times=times, values=resized, steps=steps, penalty=penalty)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 from opsbot.evaluate.trend.history import Kind, Outlook, Pace, Undone
+from opsbot.model.finding import Evidence
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_NAMED = 3
@@ -23,8 +24,20 @@ def sentence(found: Outlook, *, last: date, first: date, say: Callable[[float], 
 
 def ignored(undone: tuple[Undone, ...], *, first: date, say: Callable[[float], str]) -> str:
     """What was undone before the fit, such as "ignored: a clean-up on 3 Mar (-41 GiB), 2 false zeros"; else ""."""
-    said = [text for kind in Kind if (text := _said(kind, [each for each in undone if each.kind is kind], first, say))]
+    said = _all_said(undone, first, say)
     return f"ignored: {', '.join(said)}" if said else ""
+
+
+def evidence(found: Outlook, *, first: date, last: date, say: Callable[[float], str]) -> Evidence:
+    """What a capacity finding carries: the limit in the values' unit, the odds, ISO days or None, what was undone."""
+    days = (("breach_day_p10", found.p10), ("breach_day_p50", found.p50), ("breach_day_p90", found.p90))
+    return (
+        ("limit", found.limit),
+        ("p_breach_30d", round(found.p_breach_30d, 4)),
+        ("p_breach_90d", round(found.p_breach_90d, 4)),
+        *((name, None if day is None else (last + timedelta(days=round(day))).isoformat()) for name, day in days),
+        ("ignored", _all_said(found.undone, first, say)),
+    )
 
 
 def percent(share: float) -> str:
@@ -52,6 +65,11 @@ def _when(found: Outlook, last: date, say: Callable[[float], str], odds: str) ->
     if found.p90 is None:
         return f"reaches {limit} from {start} on (middle {middle}), or not within {found.horizon} days; {odds}"
     return f"80 % of ways it reaches {limit} between {start} and {_spoken(last, found.p90)} (middle {middle}); {odds}"
+
+
+def _all_said(undone: tuple[Undone, ...], first: date, say: Callable[[float], str]) -> tuple[str, ...]:
+    said = (_said(kind, [each for each in undone if each.kind is kind], first, say) for kind in Kind)
+    return tuple(text for text in said if text)
 
 
 def _said(kind: Kind, found: list[Undone], first: date, say: Callable[[float], str]) -> str:

@@ -133,6 +133,21 @@ def test_a_limit_already_passed_is_certain() -> None:
     assert found.p50 == 1
 
 
+def test_an_outlier_as_the_last_value_is_not_where_it_stands() -> None:
+    found = outlook(put(GROWING, [179], 2000.0), limit=330.0)
+    assert found.current == pytest.approx(280, abs=8)
+    assert found.p_breach_30d < 0.02
+
+
+@pytest.mark.parametrize("at", [100, 250])
+def test_a_spike_between_idle_days_is_no_growth(at: int) -> None:
+    plain, spiked = uploads(365), put(uploads(365), [at], 5000.0)
+    limit = plain[-1] + 45.0
+    found = outlook(spiked, limit=limit)
+    assert [(each.kind, each.at) for each in found.undone] == [(Kind.OUTLIER, at)]
+    assert found.p_breach_90d == pytest.approx(outlook(plain, limit=limit).p_breach_90d, abs=0.1)
+
+
 def test_growth_is_said_in_the_values_unit() -> None:
     assert outlook(GROWING * 1e9, limit=1e15).growth == pytest.approx(1e9, rel=0.05)
 

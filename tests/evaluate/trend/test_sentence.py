@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from opsbot.evaluate.trend import Kind, Outlook, Undone, ignored, outlook, sentence
+from opsbot.evaluate.trend import Kind, Outlook, Undone, evidence, ignored, outlook, sentence
 from opsbot.evaluate.trend.history import Pace
 from opsbot.evaluate.trend.sentence import percent
 from tests.evaluate.trend.histories import line, moved, put
@@ -100,9 +100,24 @@ def test_odds_are_never_certain(share: float, said: str) -> None:
     assert percent(share) == said
 
 
+def test_the_evidence_of_a_finding() -> None:
+    found = replace(FOUND, p90=None, undone=(Undone(kind=Kind.CLEAN_UP, at=61, amount=-41.0),))
+    assert dict(evidence(found, first=FIRST, last=LAST, say=gib)) == {
+        "limit": 500.0,
+        "p_breach_30d": 0.07,
+        "p_breach_90d": 0.914,
+        "breach_day_p10": "2026-05-12",
+        "breach_day_p50": "2026-05-24",
+        "breach_day_p90": None,
+        "ignored": ("a clean-up on 3 Mar (-41 GiB)",),
+    }
+
+
 def test_from_a_history_to_its_sentence() -> None:
     """A database's storage: 117 days, a clean-up on 3 Mar, two false zeros."""
     values = put(moved(line(117, 400.0, 1.4, noise=1.0), 61, -41.0), [30, 90], 0.0)
     said = sentence(outlook(values, limit=560.0), first=FIRST, last=LAST, say=gib)
     assert said.startswith("80 % of ways it reaches 560 GiB between ")
-    assert said.endswith("; P(30 d) over 99 %, P(90 d) over 99 %; ignored: 2 false zeros, a clean-up on 3 Mar (-41 GiB)")
+    assert said.endswith(
+        "; P(30 d) over 99 %, P(90 d) over 99 %; ignored: 2 false zeros, a clean-up on 3 Mar (-41 GiB)"
+    )
