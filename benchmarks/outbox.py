@@ -8,6 +8,7 @@ a second are committed; the sender looks for new ones each 0.4 s.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from opsbot.store.sql import SqlStore  # noqa: E402
 from tests.outbox.world import message, run  # noqa: E402
 
 RATE, SECONDS, TOGETHER = 200, 10, 10
-_names = count()
+_names = count(os.getpid() * 1_000_000)
 
 CONFIG = """
 [channels.slack]
@@ -47,7 +48,7 @@ folder = "{folder}"
 
 def made(channel: str, many: int) -> list[Message]:
     format_ = Format.SLACK if channel == "slack" else Format.EMAIL
-    plain = [message(f"{channel}-{next(_names):06}", channel, format_) for _ in range(many)]
+    plain = [message(f"{channel}-{next(_names)}", channel, format_) for _ in range(many)]
     return [replace(told, created_at=datetime.now(UTC)) for told in plain]
 
 
@@ -59,7 +60,7 @@ def queue(store: SqlStore, messages: list[Message]) -> float:
 
 def drained(store: SqlStore) -> None:
     while store.messages(states=(Delivery.QUEUED, Delivery.SENDING), limit=1):
-        time.sleep(0.02)
+        time.sleep(0.2)
 
 
 def rate(arrivals: dict[str, float], channel: str) -> float:
@@ -68,13 +69,20 @@ def rate(arrivals: dict[str, float], channel: str) -> float:
     return (len(moments) - 1) / (moments[-1] - moments[0])
 
 
-def latency(store: SqlStore, channel: str, arrivals: Callable[[], dict[str, float]]) -> list[float]:
-    committed: dict[str, float] = {}
-    began = time.time()
+def commit(url: str, channel: str) -> None:
+    """A process of its own, as a run is: so many messages a second; prints when each was committed."""
+    store, committed, began = open_store(url), {}, time.time()
     for step in range(RATE * SECONDS // TOGETHER):
         time.sleep(max(began + step * TOGETHER / RATE - time.time(), 0))
         messages = made(channel, TOGETHER)
         committed |= dict.fromkeys((told.id for told in messages), queue(store, messages))
+    print(json.dumps(committed))
+
+
+def latency(store: SqlStore, channel: str, arrivals: Callable[[], dict[str, float]]) -> list[float]:
+    url = str(store.engine.url)
+    asked = [sys.executable, __file__, "commit", url, channel]
+    committed = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
     drained(store)
     arrived = arrivals()
     return sorted(arrived[id] - moment for id, moment in committed.items())
@@ -97,7 +105,8 @@ def main() -> None:
         command = [sys.executable, "-m", "opsbot", "--home", str(home), "_send"]
         print(f"outbox, {many} messages that wait; then {RATE}/s for {SECONDS} s")
         for channel, arrived in arrivals.items():
-            queue(store, made(channel, many))
+            for _ in range(0, many, 50):
+                queue(store, made(channel, 50))
             sender = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TOKEN": "xoxb-loopback"})
             try:
                 drained(store)
@@ -131,4 +140,7 @@ def _rss(pid: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["commit"]:
+        commit(*sys.argv[2:])
+    else:
+        main()

@@ -15,7 +15,8 @@ from opsbot.model.resource import Inventory
 from opsbot.model.run import Attempt, Run, RunState, Usage
 from opsbot.model.status import Status
 from opsbot.model.timetable import Clockwork, Overlap, Worker
-from opsbot.model.uptime import Bucket, Flip, Sample, Standing
+from opsbot.model.uptime import Bucket, Certified, Flip, Sample, Standing
+from opsbot.probing import Probe
 
 if TYPE_CHECKING:
     # The daemon imports this module and must not pay for numpy.
@@ -353,6 +354,12 @@ class Uptime(Protocol):
     def told(self, flips: Sequence[Flip]) -> None:
         """These were taken up."""
 
+    def certify(self, shown: Sequence[Certified]) -> None:
+        """Keep the certificate that each of these probes was shown last; the newest of a probe wins."""
+
+    def certificates(self) -> Mapping[str, Certified]:
+        """By probe; those that were never shown one are absent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
@@ -362,6 +369,8 @@ class World:
     channels: Mapping[str, Channel]
     store: Store
     now: Callable[[], datetime]
+    uptime: Uptime | None = None
+    probes: tuple[Probe, ...] = ()
 
 
 Progress = Callable[[str, int, int], None]
@@ -373,8 +382,11 @@ def quiet(label: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looking:
-    """What `observe` needs of the outside: a job's Context is built around one."""
+    """What `observe` and `probed` need of the outside: a job's Context is built around one. `probes` are those of the
+    environments that were asked for, `uptime` what they said; None where nothing is kept."""
 
     cloud: Cloud
     history: Mapping[str, Status] = field(default_factory=dict)
     progress: Progress = quiet
+    uptime: Uptime | None = None
+    probes: tuple[Probe, ...] = ()

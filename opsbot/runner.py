@@ -31,6 +31,7 @@ from opsbot.model.resource import Inventory
 from opsbot.model.run import Cause, Run, RunState, Usage
 from opsbot.model.status import Status, Verdict, worst
 from opsbot.model.units import Unit
+from opsbot.model.uptime import Flip
 from opsbot.ports import Artifact, Ask, Cloud, CustomMetric, Estimate, Looking, Progress, Reading, World, quiet
 from opsbot.render import headline, html, text
 from opsbot.render import json as as_json
@@ -147,12 +148,17 @@ def execute(
     if run is None and not dry_run:
         world.store.begin(mine)
     clock = time.perf_counter()
-    outcome, error = _run(request, world, dry_run, progress)
+    # Only a run that was called for them tells of flips: neither the morning's report nor one that a person asks for.
+    flips = world.uptime.untold() if world.uptime and run is not None and run.scheduled_for is None else ()
+    outcome, error = _run(request, world, dry_run, progress, flips)
     if error and again:
         raise error
     result = _finish(request, world, mine, outcome, error.trace if error else "", time.perf_counter() - clock)
     if not dry_run:
         _keep(request, world, result)
+        if world.uptime and outcome.flips:
+            # After the commit: what is told twice is better than what is never told.
+            world.uptime.told(outcome.flips)
     _log_end(result)
     return result
 
@@ -186,7 +192,7 @@ def estimate(request: Request, world: World, *, progress: Progress = quiet) -> E
     """What the run would ask of AWS. Describe calls are made: only they tell how many metrics there are, and they are free."""
     priced = _Priced(world.cloud)
     try:
-        request.job.run(_context(request, priced, {}, progress), request.settings)
+        request.job.run(_context(request, world, priced, {}, progress), request.settings)
     except _Estimated as stop:
         return _with_discovery(stop.estimate, world.cloud.usage())
     return _with_discovery(world.cloud.estimate(()), world.cloud.usage())
@@ -198,9 +204,11 @@ def _with_discovery(plan: Estimate, discovery: Usage) -> Estimate:
     return replace(plan, calls=tuple(sorted(calls.items())), usd=plan.usd + discovery.usd)
 
 
-def _run(request: Request, world: World, dry_run: bool, progress: Progress) -> tuple[Outcome, JobError | None]:
+def _run(
+    request: Request, world: World, dry_run: bool, progress: Progress, flips: tuple[Flip, ...]
+) -> tuple[Outcome, JobError | None]:
     known = {} if dry_run else world.store.history().statuses(request.name)
-    context = _context(request, world.cloud, known, progress)
+    context = _context(request, world, world.cloud, known, progress, flips)
     try:
         return request.job.run(context, request.settings), None
     except CloudError as error:
@@ -217,13 +225,24 @@ def _failure(said: str, trace: str) -> JobError:
     return JobError(redact(said), trace=redact(trace))
 
 
-def _context(request: Request, cloud: Cloud, known: Mapping[str, Status], progress: Progress) -> Context:
+def _context(
+    request: Request,
+    world: World,
+    cloud: Cloud,
+    known: Mapping[str, Status],
+    progress: Progress,
+    flips: tuple[Flip, ...] = (),
+) -> Context:
+    names = {"", *(environment.name for environment in request.environments)}
+    probes = tuple(probe for probe in world.probes if probe.environment in names)
     return Context(
         now=request.at,
         window=request.window,
         environments=request.environments,
         checks=dict(request.checks),
-        looking=Looking(cloud=cloud, history=known, progress=progress),
+        looking=Looking(cloud=cloud, history=known, progress=progress, uptime=world.uptime, probes=probes),
+        flips=flips,
+        zone=request.zone,
     )
 
 

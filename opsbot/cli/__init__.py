@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jobs": ("opsbot.cli.home:jobs", "List the jobs, whose file each is, and when it runs next."),
     "run": ("opsbot.cli.run:run", "Run jobs now and print what they say."),
     "serve": ("opsbot.cli.serve:serve", "Be the daemon: scheduler, runs, delivery, web."),
+    "probe": ("opsbot.cli.probe:probe", "Probe a target now and say why it fails."),
     "pause": ("opsbot.cli.pause:pause", "Keep a job from running on its schedule for a while."),
     "resume": ("opsbot.cli.pause:resume", "Let a paused job run on its schedule again."),
     "runs": ("opsbot.cli.runs:runs", "List and show runs: state, duration, calls, cost, log."),
@@ -40,6 +41,7 @@ INNER: dict[str, str] = {
     "_exec": "opsbot.cli.execute:execute",
     "_send": "opsbot.cli.sending:send",
     "_ship": "opsbot.cli.shipping:ship",
+    "_probe": "opsbot.cli.probing:probing",
 }
 
 

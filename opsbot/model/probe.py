@@ -198,7 +198,27 @@ class Dns:
     record: str = "A"
 
 
-Spec = Http | WebSocket | Tls | Tcp | Dns
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One request of a flow. `{name}` in its URL, headers and body stands for what an earlier step extracted: (name, path
+    into the JSON answer) or (name, `header.NAME`). `expect` are the lines that its own answer must meet."""
+
+    name: str
+    http: Http
+    expect: tuple[str, ...] = ()
+    extract: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Requests one after another, each on a connection of its own, within the target's one time-out."""
+
+    kind: ClassVar[str] = "flow"
+
+    steps: tuple[Step, ...]
+
+
+Spec = Http | WebSocket | Tls | Tcp | Dns | Flow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,12 +305,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """One request of a chain of redirects."""
+    """One request of a chain of redirects, or of a flow, whose step it then names."""
 
     url: str
     address: str | None
     status: int | None
     phases: Phases
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,11 +319,13 @@ class Answer:
     """The whole answer as it came, up to the body limit: for expectations and extraction, never for storing or printing.
 
     `head` is the status line and the headers of an HTTP answer; `body` is decompressed; of a TCP probe it is the bytes
-    received, of a WebSocket probe the reply, of a DNS probe the records' values, one a line.
+    received, of a WebSocket probe the reply, of a DNS probe the records' values, one a line. `hidden` are texts that
+    nobody may read wherever they stand: what a flow extracted.
     """
 
     head: bytes = b""
     body: bytes = b""
+    hidden: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def headers(self) -> Pairs:

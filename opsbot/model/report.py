@@ -91,7 +91,29 @@ class Scorecard:
     scores: tuple[Score, ...]
 
 
-Block = Prose | Facts | Table | ChartSpec | FindingList | Scorecard
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """One bar a day, oldest first, None where nothing was asked. `figure` stands at its end; `words` say the same to those
+    who do not see it."""
+
+    name: str
+    bars: tuple[Status | None, ...]
+    figure: str
+    words: str
+    status: Status = Status.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strips:
+    """Strips of one length, worst first, between two labels. `others` counts those left out, all of them well."""
+
+    rows: tuple[Strip, ...]
+    first: str
+    last: str
+    others: int = 0
+
+
+Block = Prose | Facts | Table | ChartSpec | FindingList | Scorecard | Strips
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ Counts = tuple[tuple[int, int], ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One probe's outcome. `seconds` is the whole probe's time, None where it has no meaning; `reason` is a
-    `opsbot.model.probe.Reason`, "" if up. `phases` are seconds by name, those reached only."""
+    `opsbot.model.probe.Reason`, "" if up. `phases` are seconds by name, those reached only. `excused`: it is not the
+    target's fault, because the probe it comes after was down."""
 
     probe: str
     at: datetime
@@ -21,6 +22,7 @@ class Sample:
     seconds: float | None = None
     reason: str = ""
     phases: tuple[tuple[str, float], ...] = ()
+    excused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +60,10 @@ class Bucket:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """Where a probe stands after its thresholds: `state` since `since`; `streak` samples in a row say otherwise, as often
-    as it takes it changes. `seen` is the last sample's moment, `why` its sentence. `blamed` names the probe whose fault
-    this is ("after"). `flips` counts changes in the last hour."""
+    as it takes it changes; `streak_since` is the first one's moment. `seen` is the last sample's moment, `why` its
+    sentence. `blamed` names the probe whose fault this is ("after"), or the prober itself. `changes` are the moments at
+    which the state changed in the last hour. `told` is the state people were told last, None if they never were.
+    `evidence` is what the last sample that was not up showed (status, address, excerpt ...), safe to print."""
 
     probe: str
     state: ProbeState
@@ -70,12 +74,20 @@ class Standing:
     reason: str = ""
     why: str = ""
     blamed: str = ""
-    flips: int = 0
+    streak_since: datetime | None = None
+    changes: tuple[datetime, ...] = ()
+    told: ProbeState | None = None
+    evidence: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def flips(self) -> int:
+        """How often it changed in the last hour."""
+        return len(self.changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """A probe changed its standing. `told` once a run has taken it up."""
+    """A probe changed its standing. `told` once a run has taken it up; from the start if there is nothing to tell."""
 
     probe: str
     at: datetime
@@ -84,3 +96,18 @@ class Flip:
     reason: str = ""
     why: str = ""
     told: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certified:
+    """The certificate that a probe was last shown. `not_after` is when the first one of its path expires; `subject`,
+    `issuer` and `fingerprint` are the leaf's; `path` the subjects from the leaf to the root."""
+
+    probe: str
+    at: datetime
+    not_after: datetime
+    subject: str = ""
+    issuer: str = ""
+    fingerprint: str = ""
+    path: tuple[str, ...] = ()
+    verified: bool = True

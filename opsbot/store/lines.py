@@ -19,6 +19,7 @@ UNSENT = (QUEUED, SENDING, Delivery.HELD.value)
 WAITING = (QUEUED, Delivery.HELD.value)
 NOTICES = "opsbot/undelivered/"
 LATE = "opsbot/late/"
+_AT_ONCE = 500
 
 _due = func.coalesce(t.message.c.lease_until, t.message.c.not_before, 0)
 
@@ -26,12 +27,31 @@ _due = func.coalesce(t.message.c.lease_until, t.message.c.not_before, 0)
 def queue(db: Connection, messages: Sequence[Message]) -> None:
     """What is queued together stands together; it supersedes what was queued before and has not left."""
     # Sorted: two that join the same lines wait for each other in one order.
-    for channel, key in sorted({(message.channel, rows.text(message.key)) for message in messages}):
+    lines = sorted({(message.channel, rows.text(message.key)) for message in messages})
+    for channel, key in lines:
         in_turn(db, f"line/{channel}/{key}")
+    last = _ends(db, lines)
+    for channel, key in list(last):
         _supersede(db, channel, key, messages)
+    joining = []
     for message in messages:
-        last = select(func.coalesce(func.max(t.message.c.seq), 0)).where(_line(message.channel, rows.text(message.key)))
-        db.execute(insert(t.message).values(rows.message(message, db.execute(last).scalar_one() + 1)))
+        line = message.channel, rows.text(message.key)
+        last[line] = last.get(line, 0) + 1
+        joining.append(rows.message(message, last[line]))
+    if joining:
+        db.execute(insert(t.message), joining)
+
+
+def _ends(db: Connection, lines: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The last place of each of these lines that has anybody in it."""
+    ends: dict[tuple[str, str], int] = {}
+    for channel in dict.fromkeys(channel for channel, _ in lines):
+        keys = [key for name, key in lines if name == channel]
+        for some in (keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE)):
+            mine = t.message.c.channel == channel, t.message.c.key.in_(some)
+            query = select(t.message.c.key, func.max(t.message.c.seq)).where(*mine).group_by(t.message.c.key)
+            ends |= {(channel, key): seq for key, seq in db.execute(query)}
+    return ends
 
 
 def _supersede(db: Connection, channel: str, key: str, messages: Sequence[Message]) -> None:

@@ -38,6 +38,7 @@ from opsbot.store.ledger import SqlLedger, upsert
 from opsbot.store.outbox import SqlOutbox
 from opsbot.store.recovery import Recovered
 from opsbot.store.retention import Pruned
+from opsbot.store.uptime import SqlUptime
 
 # Keys in one statement: every database takes so many.
 _CHUNK = 500
@@ -124,6 +125,9 @@ class SqlStore(SqlOutbox):
 
     def ledger(self) -> SqlLedger:
         return SqlLedger(self.engine)
+
+    def uptime(self) -> SqlUptime:
+        return SqlUptime(self.engine)
 
     def _all(self, query: Select[Any]) -> Sequence[rows.Row]:
         with reading(self.engine) as db:

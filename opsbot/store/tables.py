@@ -204,3 +204,113 @@ artifact = Table(
     Column("body", LargeBinary, nullable=False),
     PrimaryKeyConstraint("run_id", "position", name="pk_artifact"),
 )
+
+# Names of probes, which are long, once.
+probe = Table(
+    "probe",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("name", name="uq_probe_name"),
+)
+
+# Samples as they came, a batch a row, until their window is over: then they are chunks.
+probe_journal = Table(
+    "probe_journal",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# The samples of one probe in one window of five minutes.
+probe_chunk = Table(
+    "probe_chunk",
+    metadata,
+    Column("probe_id", Integer, ForeignKey("probe.id", ondelete="CASCADE"), nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("probe_id", "start", name="pk_probe_chunk"),
+    sqlite_with_rowid=False,
+)
+
+# `length` in seconds. `missing` and `pardoned` (excused without a sample) are added to; everything else is reckoned anew
+# from what is finer, as often as need be.
+probe_bucket = Table(
+    "probe_bucket",
+    metadata,
+    Column("length", Integer, nullable=False),
+    Column("probe_id", Integer, ForeignKey("probe.id", ondelete="CASCADE"), nullable=False),
+    Column("start", BigInteger, nullable=False),
+    *(
+        Column(name, Integer, nullable=False)
+        for name in ("up", "degraded", "down", "unsure", "excused", "missing", "pardoned")
+    ),
+    Column("seconds_sum", Double, nullable=False),
+    Column("seconds_max", Double, nullable=False),
+    Column("counts", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("length", "probe_id", "start", name="pk_probe_bucket"),
+    sqlite_with_rowid=False,
+)
+
+# Up to when buckets of a length are complete; later ones are read from finer ones.
+probe_rolled = Table(
+    "probe_rolled",
+    metadata,
+    Column("length", Integer, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+)
+
+probe_standing = Table(
+    "probe_standing",
+    metadata,
+    Column("probe_id", Integer, ForeignKey("probe.id", ondelete="CASCADE"), primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("rest", Text, nullable=False),
+)
+
+probe_certificate = Table(
+    "probe_certificate",
+    metadata,
+    Column("probe_id", Integer, ForeignKey("probe.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("not_after", BigInteger, nullable=False),
+    Column("shown", Text, nullable=False),
+)
+
+probe_flip = Table(
+    "probe_flip",
+    metadata,
+    Column("probe_id", Integer, ForeignKey("probe.id", ondelete="CASCADE"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("told", Boolean, nullable=False),
+    PrimaryKeyConstraint("probe_id", "at", name="pk_probe_flip"),
+    Index("ix_probe_flip_told", "told", "at"),
+)
+
+# What a job said last by calling its address; one row a heartbeat.
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("probe", Text, primary_key=True),
+    Column("known", BigInteger, nullable=False),
+    Column("at", BigInteger),
+    Column("ok", Boolean, nullable=False),
+    Column("exit_code", Integer),
+    Column("started", BigInteger),
+    Column("seconds", Double),
+    Column("said", Text, nullable=False),
+)
+
+# Made once and kept: with another key every address that was handed out would be void.
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

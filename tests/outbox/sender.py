@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -114,6 +115,12 @@ class Halting:
         return call
 
 
+@cache
+def store_at(url: str) -> SqlStore:
+    """One for all children: what its queries were compiled to is inherited, its connections are not."""
+    return SqlStore(connect(url))
+
+
 def drain(order: dict[str, Any], begin: Callable[[], object]) -> None:
     points = Points(order["fatal"])
     clock = world.Clock(datetime.fromisoformat(order["at"]))
@@ -121,7 +128,7 @@ def drain(order: dict[str, Any], begin: Callable[[], object]) -> None:
         "slack": WatchedChannel(world.slack(order["slack"]), points),
         "email": WatchedChannel(world.email(order["mail"]), points),
     }
-    store = WatchedStore(SqlStore(connect(order["store"])), points)
+    store = WatchedStore(store_at(order["store"]), points)
     begin()
     until = clock.moment + timedelta(seconds=60)
     outbox.deliver(store, reach, now=clock.now, wait=clock.wait, until=until)  # type: ignore[arg-type]
@@ -135,7 +142,7 @@ def work(order: dict[str, Any], begin: Callable[[], object]) -> None:
         "slack": world.slack(order["slack"], max_per_minute=0, timeout=slow),
         "email": world.email(order["mail"], timeout=slow),
     }
-    store: Any = SqlStore(connect(order["store"]))
+    store: Any = store_at(order["store"])
     if order["halt"]:
         store, reach = (
             Halting(store, order["halt"]),
@@ -172,6 +179,15 @@ def fork(order: dict[str, Any]) -> int:
     return child if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)
 
 
+def rehearse(order: dict[str, Any]) -> int:
+    """One delivery in this very process, so that its children need not learn everything anew."""
+    work(order, lambda: None)
+    store_at(order["store"]).engine.dispose()
+    gc.collect()
+    gc.freeze()
+    return 0
+
+
 def resume(child: int) -> int:
     """Let one that stands still go on, to its end."""
     os.kill(child, signal.SIGCONT)
@@ -180,12 +196,10 @@ def resume(child: int) -> int:
 
 
 def main() -> None:
-    # What is loaded is shared with every child, not copied for its counters.
-    gc.collect()
-    gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)
-        print(resume(order["resume"]) if "resume" in order else fork(order), flush=True)
+        act = {"resume": lambda order: resume(order["child"]), "rehearse": rehearse}.get(order["act"], fork)
+        print(act(order), flush=True)
 
 
 if __name__ == "__main__":

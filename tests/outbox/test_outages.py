@@ -81,16 +81,16 @@ SHUT = [
 def test_f10_what_only_a_person_can_mend_is_told_elsewhere_once_and_kept(office: Office, code: str) -> None:
     office.slack.slack.script(*[Fault(error=code)] * 500)
     queue(office.store, *(message(f"m{n}", "slack") for n in range(5)))
-    told = office.drain(wait=3 * HOUR)
+    told = office.drain(wait=HOUR)
     assert set(told.values()) == {"held", "sent"}
     (letter,) = office.mail.messages
     assert letter.parsed["Subject"] == "opsbot cannot deliver to slack"
     assert code in letter.parsed.get_content()
     assert "opsbot outbox retry --channel slack" in letter.parsed.get_content()
     (trouble,) = office.troubles
-    assert trouble.startswith("slack takes nothing for 3 h, 5 messages wait: #ops: chat.postMessage: Slack refused it:")
+    assert trouble.startswith("slack takes nothing for 1 h, 5 messages wait: #ops: chat.postMessage: Slack refused it:")
     # Rarely enough to fill nobody's log: every 15 minutes at most, once it is clear.
-    assert office.slack.slack.calls.count("chat.postMessage") < 40
+    assert office.slack.slack.calls.count("chat.postMessage") < 20
 
 
 def test_f10_once_mended_everything_arrives_in_one_thread_with_its_delay(office: Office) -> None:
@@ -203,11 +203,12 @@ def test_f10_blocks_become_the_same_words() -> None:
 def test_f11_greylisting_is_asked_again_in_5_to_30_minutes_and_for_two_days(office: Office) -> None:
     office.mail.moods.greylist = 10**6
     queue(office.store, message("e1", "email", Format.EMAIL))
-    assert office.drain(wait=47 * HOUR)["e1"] == "queued"
+    assert office.drain(wait=12 * HOUR)["e1"] == "queued"
     assert all(300 <= wait <= 1800 for wait in office.clock.waits)
-    assert 47 * 2 <= office.get("e1").attempts <= 47 * 12
+    assert 12 * 2 <= office.get("e1").attempts <= 12 * 12
     assert office.store.outages() == ()
-    assert office.drain(wait=2 * HOUR)["e1"] == "dead"
+    office.clock.moment = START + 47.5 * HOUR
+    assert office.drain(wait=HOUR)["e1"] == "dead"
     assert "451 4.7.1 greylisted" in office.slack.messages[0]["text"]
 
 
@@ -278,7 +279,7 @@ def test_f29_after_six_hours_without_a_network_the_backlog_comes_as_one_thread(o
         letter = message(f"e{hour}", "email", Format.EMAIL, created_at=now, subject=f"report {hour}")
         told = [replace(one, run_id=f"run-{hour}") for one in (root, reply, letter)]
         queue(office.store, *told, run_id=f"run-{hour}")
-        office.drain(wait=5 * MINUTE)
+        office.drain(wait=MINUTE)
         office.clock.moment = START + (hour + 1) * HOUR
     office.channels |= live
     queue(office.store, message("fresh", "slack", created_at=office.clock.now()), run_id="run-fresh")

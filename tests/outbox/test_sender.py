@@ -142,7 +142,7 @@ def test_f28_told_to_stop_now_it_hands_back_what_hangs_to_be_looked_for(store: S
     with slack.serve(pace=0) as chat:
         chat.slack.script(Fault(stall=True, accepted=True))
         queue(store, fresh_message("m1", "slack"))
-        channels = {"slack": world.slack(chat.url, timeout=0.5)}
+        channels = {"slack": world.slack(chat.url, timeout=0.3)}
         with sending(store, channels):
             until(lambda: chat.slack.posts != [])
         assert state(store, "m1") in (Delivery.QUEUED, Delivery.SENDING)
@@ -153,12 +153,12 @@ def test_f28_told_to_stop_now_it_hands_back_what_hangs_to_be_looked_for(store: S
 
 
 def test_a_lease_is_renewed_for_as_long_as_an_attempt_takes(store: SqlStore) -> None:
-    """A lease of 1.2 s and an attempt of 2.5 s: without renewal the second sender would take it up."""
+    """A lease of 1.1 s and an attempt of 1.8 s: without renewal the second sender would take it up."""
     with slack.serve(pace=0) as chat:
-        chat.slack.script(Fault(latency=2.5))
+        chat.slack.script(Fault(latency=1.8))
         queue(store, fresh_message("m1", "slack"))
         channels = {"slack": _Patient(world.slack(chat.url, timeout=5))}
-        lease = timedelta(seconds=1.2)
+        lease = timedelta(seconds=1.1)
         with sending(store, channels, lease=lease), sending(store, channels, lease=lease):  # type: ignore[arg-type]
             until(lambda: state(store, "m1") is Delivery.SENT)
     assert chat.slack.calls == ["chat.postMessage"]
@@ -189,7 +189,7 @@ def test_a_store_that_cannot_be_written_for_a_moment_costs_nothing(store: SqlSto
     """What has arrived is kept in mind until it can be noted."""
     queue(store, fresh_message("m1", "archive", Format.EMAIL))
     channel = world.file(tmp_path / "out")
-    with sending(_Moody(store, 3), {"archive": channel}):  # type: ignore[arg-type]
+    with sending(_Moody(store, 1), {"archive": channel}):  # type: ignore[arg-type]
         until(lambda: state(store, "m1") is Delivery.SENT)
     assert store.messages()[0].attempts == 1
 

@@ -1,0 +1,59 @@
+"""What `opsbot probe NAME` needs of a home: its probes, and where its heartbeats are called and kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from opsbot import app, config, home
+from opsbot.config import NAME, Config, rules
+from opsbot.config.problems import show_path
+from opsbot.errors import ConfigError, OpsbotError, Problem
+from opsbot.home import Home
+from opsbot.model.heartbeat import Pulse
+from opsbot.probes import heartbeat
+from opsbot.probes.plan import plan
+from opsbot.probing import Probe
+from opsbot.store.heartbeats import SqlHeartbeats
+
+
+def probes(option: Path | None) -> tuple[Probe, ...]:
+    """Those of config.toml, read by itself: no job file is run. Raises ConfigError with every problem."""
+    place = _place(option)
+    draft = config.read(place.config)
+    told = draft.config
+    environments = told.environments if told else ()
+    zone = told.timezone if told else "UTC"
+    found, mistakes = plan(rules.rows(draft.tables, "probes"), environments, zone) if told else ((), [])
+    problems = [*draft.problems, *(Problem(show_path(NAME, path), what) for path, what in mistakes)]
+    if problems:
+        raise ConfigError(draft.in_order(problems))
+    return found
+
+
+def pulses(option: Path | None) -> Mapping[str, Pulse]:
+    """What the heartbeats said last. Raises ConfigError, StoreError."""
+    place, told = _told(option)
+    return SqlHeartbeats(app.store_of(place, told).engine).pulses()
+
+
+def urls(option: Path | None, names: Sequence[str]) -> list[tuple[str, str]]:
+    """(name, address to call) of heartbeats. Raises ConfigError, StoreError, and OpsbotError if there is no page."""
+    place, told = _told(option)
+    if not told.web.listen:
+        raise OpsbotError(
+            "config.toml.web.listen: there is no web page, so nothing could be called",
+            hint='set listen = "127.0.0.1:8080" in [web], and run: opsbot serve',
+        )
+    key = SqlHeartbeats(app.store_of(place, told).engine).key()
+    return [(name, f"http://{told.web.listen}/ping/{heartbeat.address(key, name)}") for name in names]
+
+
+def _told(option: Path | None) -> tuple[Home, Config]:
+    place = _place(option)
+    return place, app.config_of(place)
+
+
+def _place(option: Path | None) -> Home:
+    return home.find(option, os.environ, Path.cwd())
