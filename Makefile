@@ -41,7 +41,7 @@ browser-test: $(READY)
 	OPSBOT_BROWSER=1 $(BIN)/pytest tests/browser
 
 soak: $(READY)
-	OPSBOT_KILLS=10000 OPSBOT_EXAMPLES=100000 OPSBOT_CHAOS=1 OPSBOT_RUN_KILLS=200 $(BIN)/pytest --timeout 7200 tests/outbox tests/config tests/store tests/timetable tests/daemon tests/executors tests/web tests/evaluate
+	OPSBOT_KILLS=10000 OPSBOT_EXAMPLES=100000 OPSBOT_CHAOS=1 OPSBOT_RUN_KILLS=200 OPSBOT_RESTARTS=200 $(BIN)/pytest --timeout 7200 tests/outbox tests/config tests/store tests/timetable tests/daemon tests/executors tests/web tests/evaluate
 
 bench: $(READY)
 	$(BIN)/python benchmarks/all.py

@@ -36,7 +36,11 @@ class Price:
 PRICES = {
     "cloudwatch:GetMetricData": Price(usd=0.01, per=1000, unit="metrics asked"),
     "cloudwatch:ListMetrics": Price(usd=0.01, per=1000, unit="requests"),
+    "cloudwatch:PutMetricData": Price(usd=0.01, per=1000, unit="requests"),
 }
+
+CUSTOM_METRICS = ((10_000, 0.30), (240_000, 0.10), (750_000, 0.05), (10**12, 0.02))
+"""USD a month of each custom metric, by tiers of so many. Same source and date as the prices above."""
 
 
 def billed_metrics(queries: Iterable[MetricQuery]) -> int:

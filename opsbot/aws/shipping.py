@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from opsbot.aws.errors import CALL_ERRORS, translate
+from opsbot.errors import CloudError
 
 # AWS's limits of one PutLogEvents call; each event is charged 26 bytes beside its text.
 BATCH_BYTES, BATCH_EVENTS, OVERHEAD = 1_048_576, 10_000, 26
@@ -120,9 +121,13 @@ class Shipper:
 
 
 def client(region: str | None = None) -> Any:
-    """A CloudWatch Logs client with the credentials opsbot itself runs as."""
+    """A CloudWatch Logs client with the credentials opsbot itself runs as. Raises CloudError if there is no region."""
     import boto3
     from botocore.config import Config
 
     patient = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=3, read_timeout=10)
-    return boto3.client("logs", region_name=region, config=patient)
+    try:
+        return boto3.client("logs", region_name=region, config=patient)
+    except CALL_ERRORS as error:
+        failure = translate(error, call="logs:PutLogEvents")
+        raise CloudError(f"the log cannot be shipped: {failure.message}", permanent=True, hint=failure.hint) from error

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from opsbot.daemon import alive, learn
-from opsbot.daemon.alarm import TICK, Alarm
+from opsbot.daemon.alarm import Alarm
 from opsbot.daemon.duty import Duty
+from opsbot.daemon.herald import Herald
 from opsbot.daemon.learn import Lesson
 from opsbot.daemon.orders import differences
 from opsbot.daemon.planner import SWEEP, Planner
-from opsbot.daemon.pulse import Loop, Pulse
+from opsbot.daemon.prober import DIGEST, PROBING, Prober
+from opsbot.daemon.pulse import PROMISE, Loop, Pulse
 from opsbot.daemon.running import BEAT, POLL, Running
 from opsbot.daemon.sender import LOOK, Sender
 from opsbot.daemon.shipping import LOOK as SHIPPING
@@ -26,12 +30,18 @@ from opsbot.executors import runlog
 from opsbot.executors.local import GRACE, Supervisor
 from opsbot.home import Home
 from opsbot.model.vitals import Vitals
+from opsbot.outbox.troubles import troubles as undelivered
 from opsbot.store.sql import SqlStore
 
 log = logging.getLogger(__name__)
 
 WATCH = 2.0
 _COLLECT = 1.0
+_BACKLOG = 30.0
+# After a store that did not answer: leases run on, and somebody waits to hear that it is well again.
+_SOON = 2.0
+# A home that could not be read at all, such as for want of space, is not read again every other second.
+_TRY_AGAIN = 60.0
 # What cannot change under a daemon's feet.
 _FIXED = ("store_url", "store_password", "page", "executor", "broker", "logs_group")
 
@@ -44,17 +54,26 @@ class Daemon:
         self.home, self.duty, self.store = home, duty, store
         self.pulse, self._ledger = Pulse(), store.ledger()
         self._stamp, self._seen, self._told_to_learn = learn.stamp(home), learn.stamp(home), threading.Event()
+        self._learn_after = 0.0
         self._ready = threading.Event()
         self._page: Callable[[], bool] = lambda: True
         environ = learn.surroundings(home)
         self.children = Supervisor(learn.command(duty.copy, "_exec"), home.state / "logs", environ=environ)
         self.running = Running(duty, self._ledger, self.children)
         self.planner = Planner(duty, self._ledger, lambda: self._loops["dispatch"].wake())
-        self.alarm = Alarm(lambda: self._loops["sweep"].wake(), lambda: self.pulse.tick("clock", TICK, ""))
+        self.alarm = Alarm(lambda: self._loops["sweep"].wake(), lambda: self.pulse.tick("clock", PROMISE, ""))
         self.sender = Sender(
             lambda: learn.command(duty.copy, "_send", log_format=log_format),
             lambda: learn.surroundings(home),
             self._something_to_send,
+        )
+        self.prober = Prober(
+            duty,
+            store,
+            Herald(duty, store, lambda: self._loops["dispatch"].wake()),
+            lambda: learn.command(duty.copy, "_probe", log_format=log_format),
+            lambda: learn.surroundings(home),
+            lambda: self._loops["prober"].wake(),
         )
         self.upkeep = Upkeep(home.state, duty.now, self._chores())
         self._shipping = self._ship()
@@ -104,7 +123,7 @@ class Daemon:
             loop.stop()
         for loop in self._loops.values():
             loop.join(5.0)
-        for last in (self.planner.settle, lambda: self.running.stop(grace), self._goodbye):
+        for last in (self.planner.settle, lambda: self.running.stop(grace), self._goodbye, self.prober.stop):
             _attempt(last)
         self.sender.stop(sending)
         if self._shipping:
@@ -129,15 +148,18 @@ class Daemon:
         )
 
     def _make_loops(self) -> Iterable[Loop]:
-        def loop(name: str, period: float, work: Callable[[], object], waits: bool = True) -> Loop:
-            return Loop(name, period, work, self.pulse, _tell, waits=waits)
+        def loop(name: str, period: float, work: Callable[[], object], **more: Any) -> Loop:
+            return Loop(name, period, work, self.pulse, _tell, **more)
 
-        yield loop("sweep", SWEEP, self.planner.sweep)
+        yield loop("sweep", SWEEP, self.planner.sweep, again=_SOON)
         yield loop("dispatch", POLL, self._dispatcher())
         yield loop("supervise", _COLLECT, self._collect, waits=False)
-        yield loop("beat", BEAT, self.running.beat)
+        yield loop("beat", BEAT, self.running.beat, again=_SOON)
+        yield loop("backlog", _BACKLOG, self._look_at_backlog)
         yield loop("outbox", LOOK, self._send)
-        yield loop("orders", WATCH, self._watch_home)
+        yield loop("orders", WATCH, self._watch_home, longest=learn.PATIENCE)
+        yield loop("prober", PROBING, self.prober.look)
+        yield loop("uptime", DIGEST, self.prober.digest, again=_SOON)
         yield loop("upkeep", LOOK_AFTER, self.upkeep.look)
         yield loop("alive", alive.EVERY, self._say_alive)
         yield loop("web", SWEEP, self._look_at_page)
@@ -174,6 +196,10 @@ class Daemon:
         now = self.duty.now()
         return any(due <= now for due in self.store.messages_due().values())
 
+    def _look_at_backlog(self) -> None:
+        """What does not get through stands on the health page, in a sentence each."""
+        self.duty.trouble("outbox", *undelivered(self.store, self.duty.now()))
+
     def _send(self) -> None:
         if self.duty.orders.channels and not self.duty.draining:
             self.sender.look()
@@ -205,16 +231,15 @@ class Daemon:
         found, before = learn.stamp(self.home), self._seen
         self._seen = found
         settled = found == before and found != self._stamp
-        if self._told_to_learn.is_set() or settled:
+        if self._told_to_learn.is_set() or (settled and time.monotonic() >= self._learn_after):
             self._told_to_learn.clear()
-            self._stamp = found
+            self._learn_after = time.monotonic() + _TRY_AGAIN
             self._learn()
+            self._stamp, self._learn_after = found, 0.0
 
     def _learn(self) -> None:
-        try:
-            lesson = learn.learn(self.home)
-        except OpsbotError as error:
-            return self._refuse((error.message,))
+        """Raises OpsbotError if the home could not be read at all: then it is tried again in a while."""
+        lesson = learn.learn(self.home)
         if lesson.orders.problems:
             return self._refuse(lesson.orders.problems)
         return self._take_over(lesson)
@@ -240,6 +265,7 @@ class Daemon:
             log.info("configuration changed", extra={"change": change})
         log.info("configuration taken over", extra={"hash": new.hash, "changes": len(changed)})
         self._loops["sweep"].wake()
+        learn.forget(self.home, lesson.copy)
 
     def _goodbye(self) -> None:
         """Others need not wait for a lease to know that this one is gone."""

@@ -13,6 +13,7 @@ from opsbot.errors import OpsbotError, Problem
 from opsbot.home import Home
 from opsbot.job import Job
 from opsbot.model.timetable import Timetable
+from opsbot.probing import Probe, resolved
 from opsbot.secrets import is_reference
 from opsbot.timetable import public_holidays
 from opsbot.validation import House, judge, load_jobs, schedule_of
@@ -61,6 +62,7 @@ def _orders(house: House, now: datetime, found: _Found, troubles: tuple[str, ...
         timetables=tuple(_timetables(house, now)),
         channels=tuple(told.channels),
         environments=tuple(environment.name for environment in told.environments),
+        probes=tuple(_resolved(probe, found) for probe in house.probes),
         parallel=daemon.parallel,
         drain=daemon.drain,
         heartbeat_url=found.value("daemon.heartbeat_url", daemon.heartbeat_url),
@@ -73,9 +75,14 @@ def _orders(house: House, now: datetime, found: _Found, troubles: tuple[str, ...
             token=found.value("web.token", web.token),
             proxy_header=web.proxy_header or "",
             trusted_proxies=web.trusted_proxies,
+            public_status=web.public_status,
         ),
         troubles=troubles,
     )
+
+
+def _resolved(probe: Probe, found: _Found) -> Probe:
+    return resolved(probe, lambda reference: found.value(f"probes.{probe.check}", reference))
 
 
 def _timetables(house: House, now: datetime) -> Iterator[Timetable]:

@@ -12,7 +12,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, get_args, get_origin, get_type_hints
 
+from opsbot import probing
 from opsbot.model.timetable import Overlap, Timetable
+from opsbot.probing import Probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class Page:
     token: str = ""
     proxy_header: str = ""
     trusted_proxies: tuple[str, ...] = ()
+    public_status: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class Orders:
     timetables: tuple[Timetable, ...] = ()
     channels: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
+    probes: tuple[Probe, ...] = ()
     parallel: int = 2
     drain: timedelta = timedelta(seconds=25)
     heartbeat_url: str = ""
@@ -81,11 +85,20 @@ def differences(old: Orders, new: Orders) -> tuple[str, ...]:
     told += [f"job {job} is gone" for job in before if job not in after]
     for job in (job for job in after if job in before):
         told += [f"job {job}: {change}" for change in _changes(before[job], after[job])]
+    told += _probes_changed(old.probes, new.probes)
     for name in ("zone", "channels", "environments", "parallel", "drain", "executor", "logs_group", "heartbeat_metric"):
         was, now = getattr(old, name), getattr(new, name)
         told += [f"{name}: {_shown(was)} -> {_shown(now)}"] if was != now else []
     secret = ("store_url", "store_password", "heartbeat_url", "broker", "page")
     return tuple(told + [f"{name} changed" for name in secret if getattr(old, name) != getattr(new, name)])
+
+
+def _probes_changed(old: tuple[Probe, ...], new: tuple[Probe, ...]) -> list[str]:
+    """By name alone: what is sent to a target may be secret."""
+    before, after = ({probe.name: probe for probe in probes} for probes in (old, new))
+    told = [f"probe {name} is new" for name in after if name not in before]
+    told += [f"probe {name} is gone" for name in before if name not in after]
+    return told + [f"probe {name} changed" for name in after if name in before and before[name] != after[name]]
 
 
 def _changes(old: Timetable, new: Timetable) -> list[str]:
@@ -100,6 +113,8 @@ def _shown(value: object) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Probe):
+        return probing.plain(value)
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
@@ -111,6 +126,8 @@ def _plain(value: Any) -> Any:
 
 def _typed(kind: Any, value: Any) -> Any:
     """`value` as JSON has it, as the type that a field declares."""
+    if kind == tuple[Probe, ...]:
+        return probing.read(value)
     if get_origin(kind) is tuple:
         return tuple(_typed(get_args(kind)[0], one) for one in value)
     if is_dataclass(kind) and isinstance(kind, type):

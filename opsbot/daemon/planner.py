@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from opsbot.daemon.duty import Duty
+from opsbot.errors import StoreError
 from opsbot.model.run import Run, RunState
 from opsbot.model.timetable import Clockwork, Timetable
 from opsbot.ports import Ledger
@@ -41,6 +42,9 @@ class Planner:
         for timetable in self._duty.orders.timetables:
             try:
                 self._plan(timetable, kept.get(timetable.job) or Clockwork(job=timetable.job), now, follow)
+            except StoreError:
+                # The same would hold up each of the others.
+                raise
             except Exception as error:  # noqa: BLE001  raised below: the loop that called tells it, after the other jobs had their turn
                 failed = failed or error
         if failed:

@@ -18,6 +18,10 @@ class _Tick:
     error: str = ""
 
 
+# No loop promises to come round more often: a database may hold each up for some seconds, several times in a round.
+PROMISE = 15.0
+
+
 class Pulse:
     """When each loop was last seen. `clock` gives monotonic seconds."""
 
@@ -27,7 +31,8 @@ class Pulse:
         self._lock = threading.Lock()
 
     def tick(self, loop: str, period: float, error: str | None = None) -> None:
-        """The loop lives. `error`: its work failed with this, or "" for well; None: it has only begun."""
+        """The loop lives, and promises to come round every `period` seconds. `error`: its work failed with this, or ""
+        for well; None: it has only begun."""
         with self._lock:
             known = self._ticks.setdefault(loop, _Tick(period, 0.0))
             known.period, known.at = period, self._clock()
@@ -56,8 +61,8 @@ class Pulse:
 class Loop:
     """A thread that does one thing again and again: each `period` seconds, or as soon as it is woken.
 
-    `waits` False: its work does the waiting. What the work raises ends that round, not the loop: it is told once, and
-    stands in the heartbeat until a round goes well.
+    `waits` False: its work does the waiting. A round may take `longest` seconds. What the work raises ends that round,
+    not the loop: it is told once, and stands in the heartbeat until a round goes well; the next comes after `again`.
     """
 
     def __init__(
@@ -69,15 +74,19 @@ class Loop:
         told: Callable[[str, Exception], None],
         *,
         waits: bool = True,
+        longest: float = 0.0,
+        again: float | None = None,
     ) -> None:
         self.name, self.period, self._waits = name, period, waits
+        self._again = period if again is None else again
+        self._promise = max(period, longest, PROMISE)
         self._work, self._pulse, self._told = work, pulse, told
         self._wake, self._ending, self._last_error = threading.Event(), False, ""
         self._thread = threading.Thread(target=self._go, name=f"opsbot-{name}", daemon=True)
 
     def start(self) -> None:
         # Before the thread has had its first turn: a loop that never begins is one that hangs.
-        self._pulse.tick(self.name, self.period)
+        self._pulse.tick(self.name, self._promise)
         self._thread.start()
 
     def wake(self) -> None:
@@ -98,12 +107,13 @@ class Loop:
 
     def _go(self) -> None:
         while not self._ending:
-            self._pulse.tick(self.name, self.period)
+            self._pulse.tick(self.name, self._promise)
             begun = time.monotonic()
             error = self._round()
-            self._pulse.tick(self.name, self.period, error)
+            self._pulse.tick(self.name, self._promise, error)
             if self._waits or error:
-                self._wake.wait(max(self.period - (time.monotonic() - begun), 0.0))
+                pause = self._again if error else self.period
+                self._wake.wait(max(pause - (time.monotonic() - begun), 0.0))
                 self._wake.clear()
         self._pulse.forget(self.name)
 

@@ -92,8 +92,9 @@ def _page(daemon: Daemon, store: SqlStore) -> Iterator[str]:
         yield ""
         return
     settings = WebSettings(
-        listen=page.listen, token=page.token, proxy_header=page.proxy_header, trusted_proxies=page.trusted_proxies
-    )
+        listen=page.listen, token=page.token, proxy_header=page.proxy_header, trusted_proxies=page.trusted_proxies,
+        public_status=page.public_status,
+    )  # fmt: skip
     inside = Inside(
         store=store,
         now=now,
@@ -104,6 +105,7 @@ def _page(daemon: Daemon, store: SqlStore) -> Iterator[str]:
         version=__version__,
         logs=daemon.home.state / "logs",
         environments=lambda: daemon.duty.orders.environments,
+        probes=lambda: daemon.duty.orders.probes,
     )
     server = start(build(inside), *settings.address)
     daemon.watch_page(lambda: server.running)

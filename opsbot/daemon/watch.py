@@ -49,6 +49,7 @@ class Watch:
     def keep(self) -> int:
         """Watch until the daemon has ended; its exit code."""
         with _hearing(self._signals):
+            self._look()
             while True:
                 number = self._next_signal()
                 if number in (signal.SIGTERM, signal.SIGINT):

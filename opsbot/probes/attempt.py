@@ -10,6 +10,7 @@ from typing import Any
 from opsbot.model.probe import (
     Answer,
     Dns,
+    Flow,
     Http,
     ProbeResult,
     ProbeState,
@@ -20,7 +21,7 @@ from opsbot.model.probe import (
     Tls,
     WebSocket,
 )
-from opsbot.probes import dns, http, tcp, tls, urls, websocket
+from opsbot.probes import dns, flow, http, tcp, tls, urls, websocket
 from opsbot.probes.reach import Ways
 from opsbot.probes.trace import Trace
 from opsbot.probes.wait import Fork, Steps
@@ -31,6 +32,7 @@ KINDS: dict[type, Callable[[Trace, Any, Ways], Steps[Answer]]] = {
     Tls: tls.probe,
     Tcp: tcp.probe,
     Dns: dns.probe,
+    Flow: flow.probe,
 }
 """The kinds of probe, by the type of their settings; a new kind is one file and its line here."""
 
@@ -58,6 +60,8 @@ def host_of(target: Target) -> str:
             return _host_of_url(url, ("http", "https"))
         case WebSocket(url=url):
             return _host_of_url(url, ("ws", "wss"))
+        case Flow(steps=steps):
+            return _host_of_url(steps[0].http.url, ("http", "https"))
         case Dns():
             return target.dns_servers[0] if target.dns_servers else "dns"
         case spec:

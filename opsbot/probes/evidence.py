@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from opsbot.model.probe import Answer, Http, Pairs, Target, WebSocket
+from opsbot.evaluate.expect import Met
+from opsbot.model.probe import Answer, Flow, Http, Pairs, Spec, Target, WebSocket
 from opsbot.probes import urls
+from opsbot.secrets import redact
 
 MOST_HEADERS = 40
 MOST_VALUE = 200
 MOST_BODY = 600
 HIDDEN = "[hidden]"
 
-_SECRET_HEADERS = re.compile(
+SECRET_NAMES = re.compile(
     r"cookie|auth|token|secret|api-?key|session|signature|credential|csrf|password", re.IGNORECASE
 )
 # Every repetition is bounded: these run over what a stranger sent, and must take time in proportion to its length.
@@ -36,15 +39,20 @@ _SHAPES = re.compile(
 
 def shown(target: Target, answer: Answer) -> tuple[Pairs, str]:
     """Headers and excerpt, safe to store and to print."""
-    own = own_secrets(target)
+    own = (*answer.hidden, *own_secrets(target))
     headers = tuple(
         (
             safe(name, own)[:MOST_VALUE],
-            HIDDEN if _SECRET_HEADERS.search(name) else safe(value[: MOST_VALUE * 2], own)[:MOST_VALUE],
+            HIDDEN if SECRET_NAMES.search(name) else safe(value[: MOST_VALUE * 2], own)[:MOST_VALUE],
         )
         for name, value in answer.headers[:MOST_HEADERS]
     )
     return headers, excerpt(answer.body, own)
+
+
+def keeping(target: Target) -> Target:
+    """The same target, showing its headers and the beginning of its body even if it is up."""
+    return replace(target, keep_evidence=True)
 
 
 def excerpt(body: bytes, own: tuple[str, ...] = ()) -> str:
@@ -67,16 +75,32 @@ def safe(text: str, own: tuple[str, ...] = ()) -> str:
     return "".join(mark if mark.isprintable() else " " if mark in "\n\r\t" else "?" for mark in text)
 
 
+def line(met: Met, own: tuple[str, ...] = ()) -> str:
+    """An expectation with what was found: without it, where its very name says that nobody should read it."""
+    place = met.expectation.path[-1] if met.expectation.path else ""
+    if met.expectation.subject in ("json", "header") and isinstance(place, str) and SECRET_NAMES.search(place):
+        return f"{met.expectation.text} ({HIDDEN if met.shown != f'{met.expectation.text} (absent)' else 'absent'})"
+    return redact(safe(met.shown, own))
+
+
 def own_secrets(target: Target) -> tuple[str, ...]:
     """What we sent that nobody may read: a server that echoes its request must not put it into a report."""
-    spec = target.spec
+    found = [secret for spec in _specs(target.spec) for secret in _sent(spec)]
+    return tuple(sorted({secret for secret in found if len(secret) >= 4}, key=len, reverse=True))
+
+
+def _specs(spec: Spec) -> tuple[Spec, ...]:
+    return tuple(step.http for step in spec.steps) if isinstance(spec, Flow) else (spec,)
+
+
+def _sent(spec: Spec) -> list[str]:
     found: list[str] = []
     if isinstance(spec, Http):
         found += [spec.password, spec.bearer, *_of_url(spec.proxy, ("http",)), *_of_url(spec.url, ("http", "https"))]
     if isinstance(spec, Http | WebSocket):
-        found += [value for name, value in spec.headers if _SECRET_HEADERS.search(name)]
+        found += [value for name, value in spec.headers if SECRET_NAMES.search(name)]
         found += [word for value in found for word in value.split() if len(word) >= 8]
-    return tuple(sorted({secret for secret in found if len(secret) >= 4}, key=len, reverse=True))
+    return found
 
 
 def _of_url(url: str, schemes: tuple[str, ...]) -> list[str]:

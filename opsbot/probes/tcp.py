@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from functools import lru_cache
+from typing import Any
 
 from opsbot.model.probe import Answer, Reason, Tcp
 from opsbot.probes import reach
@@ -16,7 +16,6 @@ from opsbot.probes.wait import Steps
 
 _LARGEST = 65536
 _SEARCHED = 4096
-"""Bytes a pattern is tried on: backtracking over more of what a stranger sent could hold up every other probe."""
 
 
 def probe(trace: Trace, spec: Tcp, ways: Ways) -> Steps[Answer]:
@@ -57,15 +56,26 @@ def _expect(trace: Trace, plain: Plain, spec: Tcp, began: float) -> Steps[None]:
 def _met(spec: Tcp, received: bytes) -> bool:
     if spec.expect:
         return spec.expect in received
-    return _pattern(spec.pattern).search(received[:_SEARCHED]) is not None
+    return pattern(spec.pattern).search(received[:_SEARCHED]) is not None
 
 
 @lru_cache(maxsize=1024)
-def _pattern(text: str) -> re.Pattern[bytes]:
+def pattern(text: str) -> Any:
+    """RE2's: linear in what a stranger sent, so that no answer holds up the other probes. One byte is one character."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.encoding = re2.Options.Encoding.LATIN1
     try:
-        return re.compile(text.encode())
-    except re.error as error:
-        raise Failure(Reason.SELF_TARGET, f"pattern {text!r}: {error}") from error
+        return re2.compile(text.encode("latin-1"), options)
+    except (re2.error, UnicodeEncodeError) as error:
+        raise Failure(Reason.SELF_TARGET, f"pattern {text!r}: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    told = error.args[0] if isinstance(error.args[0], bytes) else str(error).encode()
+    return told.decode("utf-8", "replace")
 
 
 def _wanted(spec: Tcp) -> str:

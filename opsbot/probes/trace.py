@@ -64,6 +64,7 @@ class Trace:
     retransmits: int | None = None
     queued: float = 0.0
     lag: float = 0.0
+    step: str = ""
     answer: Answer = Answer()
 
     def __init__(
@@ -88,6 +89,7 @@ class Trace:
         hop.address = self.address
         hop.status = self.status
         hop.phases = self.phases()
+        hop.step = self.step
         hop.__class__ = Hop
         self.hops = (*self.hops, hop)
 

@@ -95,7 +95,7 @@ def _host_port(url: str, text: str, usual: int) -> tuple[str, int]:
             f"{_shown(url)}: expected host or host:port, got {text[:80]!r}; an IPv6 address stands in brackets"
         )
     host, port = unquote(parts[1]), int(parts[2] or usual)
-    if bracketed and not literal(host):
+    if bracketed and (":" not in host or not literal(host)):
         raise ValueError(f"{_shown(url)}: {host} is not an IPv6 address")
     if not 0 < port < 65536:
         raise ValueError(f"{_shown(url)}: a port is between 1 and 65535, got {port}")

@@ -11,7 +11,7 @@ from opsbot.model.run import Run, RunState
 from opsbot.model.timetable import Overlap
 from opsbot.store import rows
 from opsbot.store import tables as t
-from opsbot.store.engine import in_turn
+from opsbot.store.engine import at_once, in_turn
 from opsbot.timetable import Overlapped, overlapping
 
 QUEUED, RUNNING = RunState.QUEUED.value, RunState.RUNNING.value
@@ -35,7 +35,11 @@ def claim_of(
 
     `lease` is from when to when. With `run_id` the others that wait do not come before it: a task queue keeps no order."""
     now, _ = lease
-    in_turn(db, f"job/{job}")
+    if run_id is not None:
+        in_turn(db, f"job/{job}")
+    elif not at_once(db, f"job/{job}"):
+        # A peer is at it. Whoever waited for a peer that stands still would stand still too; the next look is near.
+        return None
     mine = t.run.c.job == job
     asked = select(t.run).where(mine, *_due(now)).order_by(*_OLDEST)
     due = _runs(db, asked if run_id is None else asked.where(t.run.c.id == run_id))

@@ -155,6 +155,18 @@ def in_turn(db: Connection, name: str) -> None:
         db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"opsbot/{name}"})
 
 
+def at_once(db: Connection, name: str) -> bool:
+    """The same for those who would rather come back than wait: False if another has it. Who gets it and then stands still
+    loses it after two seconds, with all it did in this transaction."""
+    if db.dialect.name != "postgresql":
+        return True
+    ask = (
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0)), "
+        "set_config('idle_in_transaction_session_timeout', '2s', true)"
+    )
+    return bool(db.scalar(text(ask), {"name": f"opsbot/{name}"}))
+
+
 @contextmanager
 def translated(engine: Engine) -> Iterator[None]:
     """Foreign database errors leave as StoreError, in one place."""

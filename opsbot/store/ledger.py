@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, case, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, case, delete, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
 from opsbot.model.run import Attempt, Run, RunState
@@ -16,11 +16,12 @@ from opsbot.ports import Ledger
 from opsbot.store import rows
 from opsbot.store import tables as t
 from opsbot.store.claiming import claim_of, waiting
-from opsbot.store.engine import reading, writing
+from opsbot.store.engine import at_once, reading, writing
 from opsbot.store.schema import require_head
 from opsbot.timetable import SET_BACK
 
 QUEUED, RUNNING = RunState.QUEUED.value, RunState.RUNNING.value
+_SET_BACK = int(SET_BACK.total_seconds() * 1_000_000)
 # Ends after which a retry may still follow, although the attempt told its findings itself.
 _REPEATABLE = (RunState.FAILED.value, RunState.TIMED_OUT.value, RunState.LOST.value)
 
@@ -36,9 +37,15 @@ class SqlLedger:
         return {row["job"]: rows.read_clockwork(row) for row in found}
 
     def plan(self, clockwork: Clockwork, runs: Sequence[Run]) -> tuple[Run, ...]:
-        """As in the port. Back the cursor only goes from a future that a wrong clock had made; no fire is two rows even so."""
+        """As in the port. A peer that plans the same job at this moment inserts the same: then there is nothing to do.
+
+        Back the cursor only goes from a future that a wrong clock had made; what was planned there and did not run is
+        forgotten, so that it runs when its time comes."""
         values = [rows.run(_unclaimed(run), 0) for run in runs]
         with writing(self.engine) as db:
+            if not at_once(db, f"plan/{clockwork.job}"):
+                return ()
+            _forget_future(db, clockwork)
             db.execute(_moved(db, clockwork))
             fresh = upsert(db, t.run).on_conflict_do_nothing().returning(t.run.c.id)
             inserted = set(db.scalars(fresh, values)) if values else set()
@@ -166,13 +173,22 @@ def _unclaimed(run: Run) -> Run:
     return replace(run, attempt=0, owner="", lease_until=None)
 
 
+def _forget_future(db: Connection, clockwork: Clockwork) -> None:
+    new = rows.optional(clockwork.cursor)
+    was = db.scalar(select(t.clockwork.c.cursor).where(t.clockwork.c.job == clockwork.job))
+    if new is None or was is None or was - new <= _SET_BACK:
+        return
+    waiting = t.run.c.state.in_((QUEUED, RunState.SKIPPED.value))
+    db.execute(delete(t.run).where(t.run.c.job == clockwork.job, t.run.c.scheduled_for > new, waiting))
+
+
 def _moved(db: Connection, clockwork: Clockwork) -> Any:
     mine = t.clockwork.c.cursor
     new = upsert(db, t.clockwork).values(
         job=clockwork.job, cursor=rows.optional(clockwork.cursor), cron=clockwork.cron, paused_by="", pause_reason=""
     )
     moved = new.excluded.cursor
-    on = mine.is_(None) | (moved > mine) | (moved < mine - int(SET_BACK.total_seconds() * 1_000_000))
+    on = mine.is_(None) | (moved > mine) | (moved < mine - _SET_BACK)
     kept = {"cursor": case((on, moved), else_=mine), "cron": new.excluded.cron}
     return new.on_conflict_do_update(index_elements=["job"], set_=kept)
 

@@ -12,15 +12,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 
+from opsbot.errors import StoreError
 from opsbot.evaluate import slo
 from opsbot.model.period import Period
 from opsbot.model.uptime import Bucket, Certified, Flip, Sample, Standing
 from opsbot.ports import Uptime
 from opsbot.store import rows, uptime_rows
 from opsbot.store import tables as t
-from opsbot.store.engine import in_turn, reading, writing
+from opsbot.store.engine import in_turn, reading, translated, writing
 from opsbot.store.ledger import upsert
 from opsbot.store.uptime_rows import COUNTED, Told
 
@@ -30,6 +31,7 @@ FLIPS = timedelta(days=400)
 _SECOND = 1_000_000
 _FINER = {HOUR: WINDOW, DAY: HOUR}
 _NAMES = 500
+_TRY = "SELECT pg_try_advisory_lock(hashtextextended('opsbot/prober', 0))"
 # Of a long gap so much is rolled up in one transaction: nobody waits longer for the database.
 _SLICE = {HOUR: 6 * HOUR, DAY: 7 * DAY}
 _RECKONED = ("up", "degraded", "down", "unsure", "excused", "seconds_sum", "seconds_max", "counts")
@@ -40,6 +42,8 @@ class SqlUptime:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._watch: Connection | None = None
+        self._watches = False
         self._ids: dict[str, int] = {}
 
     def record(self, samples: Sequence[Sample], standings: Sequence[Standing], flips: Sequence[Flip]) -> None:
@@ -102,10 +106,17 @@ class SqlUptime:
         return {name: found[name] for name in sorted(found)}
 
     def standings(self) -> Mapping[str, Standing]:
+        """As in the port. `seen` of one that does not change is written now and then; its last sample knows better."""
         query = select(t.probe.c.name, t.probe_standing).join(t.probe_standing)
         with reading(self._engine) as db:
             found = db.execute(query.order_by(t.probe.c.name)).mappings().all()
-        return {row["name"]: uptime_rows.read_standing(row["name"], row) for row in found}
+            seen = {told[0]: told[1] for told in sorted(_journal(db), key=lambda told: told[1])}
+        return {
+            row["name"]: uptime_rows.read_standing(
+                row["name"], {**row, "seen": max(row["seen"], seen.get(row["name"], 0))}
+            )
+            for row in found
+        }
 
     def keep(self, probes: Collection[str]) -> None:
         """Forget where all others stand: they are not probed any more. What they said is kept for its time."""
@@ -145,6 +156,30 @@ class SqlUptime:
         with reading(self._engine) as db:
             found = db.execute(query).mappings().all()
         return {row["name"]: uptime_rows.read_certified(row) for row in found}
+
+    def watching(self) -> bool:
+        """Whether this process is the one that probes for this database: on a file always, else the first to ask. Ask
+        again every few seconds; another takes over once this process, or its connection, is gone. Raises StoreError."""
+        if self._engine.dialect.name != "postgresql":
+            return True
+        try:
+            with translated(self._engine):
+                if self._watch is None:
+                    self._watch = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                ask = "SELECT true" if self._watches else _TRY
+                self._watches = bool(self._watch.scalar(text(ask)))
+                return self._watches
+        except StoreError:
+            self.let_go()
+            raise
+
+    def let_go(self) -> None:
+        """Another may probe now."""
+        watch, self._watch, self._watches = self._watch, None, False
+        if watch is not None:
+            # Not back into the pool: the lock goes with the session.
+            watch.invalidate()
+            watch.close()
 
     def _known(self, names: Collection[str]) -> dict[str, int]:
         """The number of each name; new ones get one."""

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 
 from opsbot.render.format import moment
-from opsbot.web import health, looks, pages
+from opsbot.web import badges, health, looks, pages, ping, probe, uptime
 from opsbot.web.guard import COOKIE, Door, Guard
 from opsbot.web.inside import Inside
 from opsbot.web.metrics import Metrics
@@ -88,6 +88,8 @@ def build(inside: Inside) -> Starlette:
     house = _House(inside, Door(settings, inside.now), templates, ThreadPoolExecutor(_THREADS, "web"), root)
     by_name = {file.name: file for file in files.values()}
     routes = [*_pages(house), *_machines(house, Metrics(inside)), *_doors(house), _static(by_name)]
+    routes += _uptime(house)
+    routes += ping.routes(inside, house.ask, house.door.address)
     return Starlette(
         routes=[Mount(root, routes=routes)] if root else routes,
         middleware=[Middleware(Guard, door=house.door, root=root, broken=_broken(house))],
@@ -146,6 +148,30 @@ def _machines(house: _House, metrics: Metrics) -> list[Route]:
         Route("/readyz", readyz, methods=["GET"]),
         Route("/metrics", exposed, methods=["GET"]),
         Route("/reports/{id}", report, methods=["GET"]),
+    ]
+
+
+def _uptime(house: _House) -> list[Route]:
+    boards = uptime.Boards(house.inside)
+
+    def board(inside: Inside, path: Mapping[str, str], query: Mapping[str, str]) -> pages.Page:
+        return pages.uptime(boards)
+
+    def one(inside: Inside, path: Mapping[str, str], query: Mapping[str, str]) -> pages.Page:
+        return probe.page(boards, inside, path, query)
+
+    async def badge(request: Request) -> Response:
+        found = await house.ask(lambda: boards.line(request.path_params["name"]))
+        if found is None:
+            raise HTTPException(404)
+        # Shown in other people's pages; a minute old is new enough for them.
+        headers = {"cache-control": "public, max-age=60", "cross-origin-resource-policy": "cross-origin"}
+        return Response(badges.badge(found), media_type=badges.KIND, headers=headers)
+
+    return [
+        Route("/uptime", _shows(house, board), methods=["GET"]),
+        Route("/uptime/{name:path}", _shows(house, one), methods=["GET"]),
+        Route("/badge/{name:path}.svg", badge, methods=["GET"]),
     ]
 
 

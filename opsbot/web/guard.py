@@ -172,7 +172,9 @@ class Guard:
 
     def _is_open(self, path: str) -> bool:
         inner = path.removeprefix(self._root)
-        return inner in _OPEN or inner.startswith("/static/")
+        if self._door.settings.public_status and (inner == "/uptime" or inner.startswith("/badge/")):
+            return True
+        return inner in _OPEN or inner.startswith(("/static/", "/ping/"))
 
     def _stranger(self, request: Request) -> Response:
         if not self._door.settings.token:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from opsbot.model.timetable import Timetable
 from opsbot.model.vitals import Vitals
+from opsbot.probing import Probe
 from opsbot.store.sql import SqlStore
 from opsbot.web.settings import WebSettings
 
@@ -29,3 +30,4 @@ class Inside:
     prefix: str = ""
     logs: Path | None = None
     environments: Callable[[], tuple[str, ...]] = tuple
+    probes: Callable[[], tuple[Probe, ...]] = tuple

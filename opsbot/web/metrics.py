@@ -28,7 +28,7 @@ from opsbot.web.tally import BUCKETS, Tally
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 _ENDS = tuple(state for state in RunState if state.ended)
-_WAITING = (Delivery.QUEUED, Delivery.SENDING)
+_WAITING = (Delivery.QUEUED, Delivery.SENDING, Delivery.HELD)
 Value = tuple[Sequence[str], float]
 
 

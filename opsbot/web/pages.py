@@ -15,6 +15,7 @@ from opsbot.web import jobs as job_lines
 from opsbot.web import status as whole_status
 from opsbot.web.inside import Inside
 from opsbot.web.parts import part, whole
+from opsbot.web.uptime import Boards
 from opsbot.web.words import Word
 
 LINES = 50
@@ -54,10 +55,12 @@ class LetterLine(NamedTuple):
 _DELIVERIES = {
     Delivery.QUEUED: Word("quiet", "…", "Waiting"),
     Delivery.SENDING: Word("series", "▸", "On its way"),
+    Delivery.HELD: Word("attention", "◆", "Held back"),
     Delivery.SENT: Word("ok", "✓", "Sent"),
     Delivery.UNKNOWN: Word("attention", "?", "Uncertain"),
     Delivery.DEAD: Word("action", "✕", "Given up"),
     Delivery.SUPERSEDED: Word("quiet", "–", "Replaced"),
+    Delivery.DROPPED: Word("quiet", "–", "Dropped"),
 }
 
 
@@ -166,6 +169,17 @@ def jobs(inside: Inside, path: Mapping[str, str], query: Mapping[str, str]) -> P
         for timetable in whole(found, ())
     ]
     return Page(template="jobs.html.j2", title="Jobs", here="/jobs", values={"jobs": lines, "found": found})
+
+
+def uptime(boards: Boards) -> Page:
+    """Every probe with its 90 days, worst first."""
+    found = part("probes", boards.board)
+    board = whole(found, None)
+    title = f"{board.word.word}: {board.headline}" if board else "Uptime"
+    icon = board.word.css if board else "unknown"
+    return Page(
+        template="uptime.html.j2", title=title, here="/uptime", icon=icon, values={"board": found}, refresh=True
+    )
 
 
 def sign_in(back: str, wait: float | None = None) -> Page:

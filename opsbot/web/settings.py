@@ -20,6 +20,8 @@ Network = IPv4Network | IPv6Network
 class WebSettings:
     """`token` is its value, "" without one. `proxy_header` names who signed in at a proxy within `trusted_proxies`.
 
+    With `public_status` the uptime page's names and colours, and badges, are shown to everybody.
+
     `hosts` are the names this page may be asked by, besides loopback's own; () leaves it open where a sign-in guards.
     """
 
@@ -28,6 +30,7 @@ class WebSettings:
     proxy_header: str = ""
     trusted_proxies: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    public_status: bool = False
 
     @property
     def guarded(self) -> bool:

@@ -24,7 +24,7 @@ from opsbot.web.words import Word
 T = TypeVar("T")
 Recent = Mapping[str, Sequence[Glance]]
 MOST_TROUBLES = 12
-_WAITING = (Delivery.QUEUED, Delivery.SENDING)
+_WAITING = (Delivery.QUEUED, Delivery.SENDING, Delivery.HELD)
 _LATE = timedelta(minutes=15)
 
 

@@ -103,3 +103,13 @@ def test_the_process_ships_what_it_was_told_before_its_pipe_closed(client: Any, 
     assert (done.returncode, done.stderr) == (0, "")
     events = client.get_log_events(logGroupName=group, logStreamName="host-1")["events"]
     assert [json.loads(event["message"])["event"] for event in events] == ["last words"]
+
+
+def test_without_a_region_it_says_so_in_one_line(signed_in: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "opsbot", "_ship", "/a", "b"], input="", capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.count("Traceback")) == (3, 0)
+    assert "region" in done.stderr

@@ -12,6 +12,7 @@ from opsbot.model.run import Attempt, Cause, Run, RunState
 from opsbot.model.status import Status
 from opsbot.model.timetable import Clockwork, Overlap, Worker
 from opsbot.ports import Artifact, Ledger
+from opsbot.store.engine import at_once
 from opsbot.store.sql import SqlStore
 from tests.contracts.test_store_contract import finding
 from tests.outbox.world import START, message
@@ -396,3 +397,30 @@ def test_times_are_kept_to_the_microsecond(store: SqlStore, ledger: Ledger) -> N
     exact = datetime.fromisoformat("2026-10-25T02:30:00.000001+02:00")
     ledger.add(by_hand(not_before=exact))
     assert the(store, "hand").not_before == exact
+
+
+def test_f23_what_a_wrong_clock_planned_ahead_is_forgotten_and_runs_when_its_time_comes(
+    store: SqlStore, ledger: Ledger
+) -> None:
+    day = 24 * 60
+    ahead = (fire(day, state=RunState.SKIPPED, reason="missed"), fire(30 * day))
+    done = fire(29 * day, id="ran-ahead")
+    ledger.plan(clockwork(30 * day), (*ahead, done))
+    store.commit(ended(replace(claim(ledger, 30 * day), state=RunState.RUNNING)), (), (), ())
+    assert ledger.plan(clockwork(1), ()) == ()
+    assert states(store) == {"ran-ahead": "succeeded"}
+    assert ledger.plan(clockwork(day), (fire(day),)) == (fire(day),)
+
+
+def test_f04_a_peer_that_stands_still_in_the_middle_of_a_claim_stops_nobody(store: SqlStore, ledger: Ledger) -> None:
+    if store.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has one daemon, and its writers wait for one another")
+    ledger.plan(clockwork(0), (fire(0), fire(0, job="costs")))
+    with store.engine.begin() as stopped:
+        assert at_once(stopped, f"job/{JOB}")
+        assert at_once(stopped, f"plan/{JOB}")
+        assert claim(ledger).job == "costs"
+        assert ledger.plan(clockwork(1), (fire(1),)) == ()
+        assert nothing(ledger)
+    assert claim(ledger).job == JOB
+    assert ledger.plan(clockwork(1), (fire(1),)) == (fire(1),)

@@ -83,14 +83,24 @@ class Served:
         return told if told["pid"] == self.process.pid else {}
 
     def wait_until_ready(self) -> Served:
-        wait_for(lambda: self.heartbeat.get("ready") or self.process.poll() is not None, self.log.read_text)
-        assert self.process.poll() is None, self.log.read_text()
+        wait_for(lambda: self.heartbeat.get("ready") or self.process.poll() is not None, self.said)
+        assert self.process.poll() is None, self.said()
         return self
+
+    def said(self) -> str:
+        """Its last words, without what the interpreter tells of imports."""
+        lines = [line for line in self.log.read_text().splitlines() if not line.startswith("import time:")]
+        return "\n".join(lines[-30:])
 
     def lines(self, event: str = "") -> list[dict[str, Any]]:
         """The log's lines of this event."""
         told = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in told if not event or line["event"] == event]
+
+    def imported(self) -> set[str]:
+        """The packages it imported, if it was begun with `-X importtime`."""
+        told = [line for line in self.log.read_text().splitlines() if line.startswith("import time:")]
+        return {line.rpartition("|")[2].strip().partition(".")[0] for line in told}
 
     def get(self, path: str) -> tuple[int, str]:
         try:
@@ -119,26 +129,29 @@ class Served:
         return found
 
     def wait_for_run(self, id: str, state: RunState) -> Run:
-        found: Run = wait_for(lambda: (run := self.run(id)).state is state and run, self.log.read_text)
+        found: Run = wait_for(lambda: (run := self.run(id)).state is state and run, self.said)
         return found
 
 
-def begin(home: Path) -> Served:
+def begin(home: Path, *python: str) -> Served:
     log = home / "serve.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            command(home, "--log-format", "json", "serve"), stderr=file, stdout=file, start_new_session=True,
+            [sys.executable, *python, *command(home, "--log-format", "json", "serve")[1:]], stderr=file, stdout=file, start_new_session=True,
             env={**os.environ, "AWS_EC2_METADATA_DISABLED": "true"},
         )  # fmt: skip
     return Served(home, process, log)
 
 
 @contextmanager
-def served(home: Path) -> Iterator[Served]:
-    """A daemon that is ready; it is gone at the end, whatever happened."""
-    daemon = begin(home)
+def served(home: Path, *python: str) -> Iterator[Served]:
+    """A daemon that is ready; it is gone at the end, whatever happened. `python` are options of the interpreter."""
+    daemon = begin(home, *python)
     try:
         yield daemon.wait_until_ready()
+    except BaseException:
+        print(daemon.said())
+        raise
     finally:
         if daemon.process.poll() is None:
             daemon.tell(signal.SIGKILL)

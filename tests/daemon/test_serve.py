@@ -6,17 +6,20 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from opsbot.model.run import RunState
 from opsbot.model.timetable import Clockwork
 from opsbot.store import open_store
 from tests.daemon.served import CONFIG, Served, begin, command, make_home, served, wait_for
 
+# 200 restarts take a while.
+pytestmark = pytest.mark.timeout(3600)
 ROUNDS = int(os.environ.get("OPSBOT_RESTARTS", "3"))
 HEAVY = (
     "pandas",
@@ -38,7 +41,8 @@ def health(home: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_day_of_a_daemon(tmp_path: Path) -> None:
     home = make_home(tmp_path, quick="print('hello from the job')", slow="import time; time.sleep(2.5)", broken="1 +")
-    with served(home) as daemon:
+    open_store(f"sqlite:///{home}/var/opsbot.db").close()
+    with served(home, "-X", "importtime") as daemon:
         # It is well, and says what it had to leave out.
         assert health(home).returncode == 0
         assert daemon.get("healthz")[0] == 200
@@ -53,14 +57,16 @@ def test_a_day_of_a_daemon(tmp_path: Path) -> None:
         daemon.wait_for_run("run-slow", RunState.RUNNING)
         daemon.tell(signal.SIGTERM)
         wait_for(lambda: daemon.lines("draining"))
-        daemon.queue("quick", "run-late")
         assert daemon.get("readyz")[0] == 503
+        daemon.queue("quick", "run-late")
         assert daemon.wait() == 0
         assert daemon.run("run-slow").state is RunState.SUCCEEDED
         assert daemon.run("run-late").state is RunState.QUEUED
     told = health(home)
     assert (told.returncode, told.stdout) == (3, "")
     assert "no daemon" in told.stderr
+    assert "sqlalchemy" in daemon.imported()
+    assert daemon.imported().isdisjoint(HEAVY)
 
 
 def _runs_what_is_queued(daemon: Served) -> None:
@@ -144,24 +150,3 @@ def test_f3_restarts_at_any_moment_cost_no_fire_and_make_none_twice(tmp_path: Pa
         assert max(run.attempt for run in runs) <= ROUNDS + 1
         daemon.tell(signal.SIGTERM)
         assert daemon.wait() == 0
-
-
-def test_the_daemon_imports_nothing_heavy_and_no_job_file(tmp_path: Path) -> None:
-    home = make_home(tmp_path, quick="pass")
-    open_store(f"sqlite:///{home}/var/opsbot.db").close()
-    log = tmp_path / "imports"
-    with log.open("wb") as file:
-        words = [sys.executable, "-X", "importtime", "-m", "opsbot", "--home", str(home), "serve"]
-        process = subprocess.Popen(words, stderr=file, start_new_session=True)
-    try:
-        wait_for(lambda: b'"ready": true' in _read(home / "var" / "daemon.json"), log.read_text)
-    finally:
-        process.terminate()
-        assert process.wait(30) == 0
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in log.read_text().splitlines()}
-    assert "sqlalchemy" in imported
-    assert imported.isdisjoint(HEAVY)
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
