@@ -193,7 +193,7 @@ def test_the_sender_is_started_only_when_something_is_due_and_only_once(tmp_path
     first = outbox.child
     outbox.sender.look()
     assert outbox.child is first
-    until(lambda: (tmp_path / "begun").exists())
+    until(lambda: (tmp_path / "begun").exists() and (tmp_path / "begun").read_text() != "")
     outbox.sender.stop(timedelta(seconds=5))
     assert (tmp_path / "begun").read_text() == "x"
 
