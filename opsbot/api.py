@@ -1,6 +1,9 @@
 """The names a job file may use; nothing else of opsbot is promised to job files."""
 
 from opsbot.checks import observe
+from opsbot.checks.uptime import probed
+from opsbot.checks.uptime_headline import uptime_headline, uptime_lede
+from opsbot.checks.uptime_report import uptime_sections
 from opsbot.job import Context, Job, NoSettings, Outcome, Settings
 from opsbot.model.finding import Finding
 from opsbot.model.period import Period, last
@@ -16,6 +19,8 @@ from opsbot.model.report import (
     Score,
     Scorecard,
     Section,
+    Strip,
+    Strips,
     Table,
 )
 from opsbot.model.status import Status
@@ -42,9 +47,15 @@ __all__ = [
     "Section",
     "Settings",
     "Status",
+    "Strip",
+    "Strips",
     "Table",
     "Unit",
     "last",
     "observe",
+    "probed",
     "sections_by_environment",
+    "uptime_headline",
+    "uptime_lede",
+    "uptime_sections",
 ]

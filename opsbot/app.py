@@ -139,7 +139,9 @@ class App:
 
         kinds, custom = needs([c for e in self.config.environments for c in self.house.catalogue.for_environment(e)]
                               or self.house.catalogue.checks)  # fmt: skip
-        return policy.policy(policy.actions(kinds, bool(custom)))
+        payers = [environment for environment in self.config.environments if environment.payer]
+        exports = [payer.cost_export for payer in payers if payer.cost_export]
+        return policy.policy(policy.actions(kinds, bool(custom), bool(payers)), exports)
 
     def own_policy(self) -> dict[str, Any]:
         """The least policy for the identity opsbot itself runs as: exactly what config.toml makes it do."""
@@ -151,7 +153,7 @@ class App:
             secrets=secrets.references(self.house.draft.tables),
             mails=any(channel.get("via") == "ses" for channel in told.channels.values()),
             logs=told.daemon.logs_group or "",
-            metrics=[told.daemon.heartbeat_metric.rpartition("/")[0]] if told.daemon.heartbeat_metric else (),
+            metrics=tuple(self._namespaces()),
         )
         if not found["Statement"]:
             raise ConfigError(
@@ -163,6 +165,15 @@ class App:
                 ]
             )
         return found
+
+    def _namespaces(self) -> Iterator[str]:
+        """Where opsbot publishes metrics of its own."""
+        from opsbot.aws.publish import NAMESPACE
+
+        if metric := self.config.daemon.heartbeat_metric:
+            yield metric.rpartition("/")[0]
+        if any(probe.publish for probe in self.house.probes):
+            yield NAMESPACE
 
 
 def load(option: Path | None, *, log_format: str = "text", verbose: bool = False) -> App:
@@ -197,7 +208,10 @@ def world(app: App, *, channels: Collection[str] = (), sending: bool = True) -> 
     Without `sending` theirs are not needed either: messages are only written, and another process delivers them."""
     with aws(app.config) as cloud:
         reachable = {name: _channel(app.config, name, secret if sending else str) for name in channels}
-        yield World(cloud=cloud, channels=reachable, store=app.store(), now=now)
+        store = app.store()
+        yield World(
+            cloud=cloud, channels=reachable, store=store, now=now, uptime=store.uptime(), probes=app.house.probes
+        )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from opsbot.model.environment import Environment
 from opsbot.model.finding import Finding
 from opsbot.model.period import Period
 from opsbot.model.report import Report
+from opsbot.model.uptime import Flip
 from opsbot.ports import Looking
 
 
@@ -32,21 +33,29 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """All a job may look at: read-only. `checks` are resolved per environment (overrides applied), `window` is what is judged."""
+    """All a job may look at: read-only. `checks` are resolved per environment (overrides applied), `window` is what is judged.
+
+    `flips` are what this run was called for, if probes changed their standing; a run on its schedule has none. `zone` is
+    the one that people read times in.
+    """
 
     now: datetime
     window: Period
     environments: tuple[Environment, ...]
     checks: dict[str, tuple[Check, ...]] = field(hash=False)
     looking: Looking
+    flips: tuple[Flip, ...] = ()
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a job returns: findings (the OK ones too, they are the coverage) and perhaps a report."""
+    """What a job returns: findings (the OK ones too, they are the coverage) and perhaps a report. `flips` are those of its
+    context that it tells of: nobody else will."""
 
     findings: tuple[Finding, ...] = ()
     report: Report | None = None
+    flips: tuple[Flip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

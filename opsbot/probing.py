@@ -106,9 +106,11 @@ def _placed(spec: Any, place: str, value: str) -> Any:
         step = steps[int(number)]
         steps[int(number)] = replace(step, http=_placed(step.http, inner, value))
         return replace(spec, steps=tuple(steps))
+    known = (*spec.secrets, value)
     if first == "headers":
-        return replace(spec, headers=(*spec.headers, (rest, value)))
-    return replace(spec, **{first: value.encode() if isinstance(getattr(spec, first), bytes) else value})
+        return replace(spec, headers=(*spec.headers, (rest, value)), secrets=known)
+    encoded = value.encode() if isinstance(getattr(spec, first), bytes) else value
+    return replace(spec, **{first: encoded}, secrets=known)
 
 
 def _plain(value: Any) -> Any:

@@ -25,6 +25,8 @@ from opsbot.errors import ConfigError, Problem
 from opsbot.home import Home, JobFile, load_job
 from opsbot.job import Job, Settings
 from opsbot.model.environment import Environment
+from opsbot.probes.plan import plan
+from opsbot.probing import Probe
 from opsbot.schedule import parse
 from opsbot.timetable import public_holidays
 
@@ -41,6 +43,7 @@ class House:
     problems: tuple[Problem, ...]
     catalogue: Catalogue
     jobs: Jobs
+    probes: tuple[Probe, ...] = ()
 
     @cached_property
     def config(self) -> Config:
@@ -70,13 +73,19 @@ def judge(home: Home, draft: Draft, jobs: Jobs, in_files: Sequence[Problem]) -> 
         settle=defaults.settle,
         missing=defaults.missing,
     )
+    probes, in_probes = plan(
+        rules.rows(draft.tables, "probes"),
+        _environments(draft.tables),
+        draft.config.timezone if draft.config else "UTC",
+    )
     # What the file as a whole says of a key, such as a secret in clear, is not said again by the part it belongs to.
     told = {problem.where for problem in draft.problems}
     in_parts = [*in_checks, *_in_runbooks(draft.tables, home), *_in_channels(draft.tables)]
+    in_parts += [Problem(show_path(NAME, path), what) for path, what in in_probes]
     in_parts += [*_in_jobs(draft.tables, jobs, home), *_in_holidays(draft), *_in_blackouts(draft.tables, home)]
     in_config = [*draft.problems, *(problem for problem in in_parts if problem.where not in told)]
     problems = (*draft.in_order(in_config), *in_files)
-    return House(home=home, draft=draft, problems=problems, catalogue=checks, jobs=jobs)
+    return House(home=home, draft=draft, problems=problems, catalogue=checks, jobs=jobs, probes=probes)
 
 
 def settings_of(job: Job[Any], table: Tables) -> Settings:
@@ -118,13 +127,18 @@ def _labels(value: object) -> tuple[tuple[str, str], ...]:
 def _in_runbooks(tables: Tables, home: Home) -> Iterator[Problem]:
     """What checks and their overrides name must be there: at 3 am a report tells somebody to open it."""
     files = [file.name for file in home.runbooks()]
+    for path, table in _with_runbooks(tables):
+        name = table.get("runbook")
+        if isinstance(name, str) and name and name not in files:
+            where = show_path(NAME, (*path, "runbook"))
+            yield Problem(where, f'there is no runbook "{name}"{nearest(name, files) or "; put it into runbooks/"}')
+
+
+def _with_runbooks(tables: Tables) -> Iterator[tuple[tuple[str | int, ...], Tables]]:
     for place, check in rules.rows(tables, "checks"):
-        inner = [(("overrides", name), table) for name, table in rules.named(check, "overrides")]
-        for path, table in ((), check), *inner:
-            name = table.get("runbook")
-            if isinstance(name, str) and name and name not in files:
-                where = show_path(NAME, ("checks", place, *path, "runbook"))
-                yield Problem(where, f'there is no runbook "{name}"{nearest(name, files) or "; put it into runbooks/"}')
+        yield ("checks", place), check
+        yield from ((("checks", place, "overrides", name), table) for name, table in rules.named(check, "overrides"))
+    yield from ((("probes", place), probe) for place, probe in rules.rows(tables, "probes"))
 
 
 def _in_channels(tables: Tables) -> Iterator[Problem]:

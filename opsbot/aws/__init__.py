@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,12 @@ from opsbot.errors import PlanTooDear
 from opsbot.model.environment import Environment
 from opsbot.model.resource import Inventory
 from opsbot.model.run import Usage
-from opsbot.ports import Ask, CustomMetric, Estimate, Reading
+from opsbot.ports import Allowance, Ask, CustomMetric, Estimate, Reading
 
 if TYPE_CHECKING:
+    from opsbot.aws.costplan import CostLimits
     from opsbot.aws.session import Sessions
+    from opsbot.evaluate.costdata import BudgetsRead, CostReading, Shown
 
 
 class Aws:
@@ -67,6 +69,39 @@ class Aws:
         if self._max_usd is not None and (price := planning.estimate(planned).usd) > self._max_usd:
             raise PlanTooDear(price, self._max_usd)
         return iter(Readings(planned, self._sessions, self._pool, self._meter, self._threads))
+
+    def bill_estimate(
+        self, morning: date, readings: Sequence[CostReading], limits: CostLimits | None = None
+    ) -> Estimate:
+        """The price of `bill` for one payer: pure, asks AWS nothing."""
+        from opsbot.aws.costplan import CostLimits, estimate
+
+        return estimate(morning, readings, limits or CostLimits())
+
+    def bill(
+        self,
+        payer: Environment,
+        morning: date,
+        readings: Sequence[CostReading],
+        allowance: Allowance,
+        limits: CostLimits | None = None,
+    ) -> Shown:
+        """As in `ports.Bills`."""
+        from opsbot.aws.costplan import CostLimits
+
+        if payer.cost_export:
+            from opsbot.aws.exports import read_exported
+
+            return read_exported(self._sessions, payer, morning, readings, (limits or CostLimits()).depth)
+        from opsbot.aws.costs import read_bill
+
+        return read_bill(self._sessions, self._meter, payer, morning, readings, allowance, limits or CostLimits())
+
+    def budgets(self, environment: Environment) -> BudgetsRead:
+        """As in `ports.Bills`."""
+        from opsbot.aws.spending import read_budgets
+
+        return read_budgets(self._sessions, environment)
 
     def usage(self) -> Usage:
         return self._meter.usage()

@@ -9,6 +9,7 @@ _PREFIXES = {
     "apigatewayv2": "apigateway",
     "database-migration-service": "dms",
     "resource-groups-tagging-api": "tag",
+    "cost-explorer": "ce",
 }
 
 _ACTIONS = {
@@ -18,6 +19,7 @@ _ACTIONS = {
     "apigateway:GetRestApis": "apigateway:GET",
     "apigateway:GetStages": "apigateway:GET",
     "apigateway:GetApis": "apigateway:GET",
+    "budgets:DescribeBudgets": "budgets:ViewBudget",
 }
 
 

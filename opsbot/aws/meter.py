@@ -15,7 +15,7 @@ class Meter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
-        self._metrics = self._datapoints = self._throttled = 0
+        self._metrics = self._datapoints = self._throttled = self._cost_requests = 0
 
     def call(self, name: str) -> None:
         """`name` such as `cloudwatch:GetMetricData`."""
@@ -26,11 +26,12 @@ class Meter:
         with self._lock:
             self._throttled += 1
 
-    def read(self, *, metrics: int = 0, datapoints: int = 0) -> None:
-        """Metrics that an answered call is billed as, points that came."""
+    def read(self, *, metrics: int = 0, datapoints: int = 0, cost_requests: int = 0) -> None:
+        """Metrics that an answered call is billed as, points that came, pages of Cost Explorer: its errors are free."""
         with self._lock:
             self._metrics += metrics
             self._datapoints += datapoints
+            self._cost_requests += cost_requests
 
     def usage(self) -> Usage:
         with self._lock:
@@ -38,6 +39,10 @@ class Meter:
                 calls=tuple(sorted(self._calls.items())),
                 metrics=self._metrics,
                 datapoints=self._datapoints,
-                usd=usd(metrics=self._metrics, list_requests=self._calls["cloudwatch:ListMetrics"]),
+                usd=usd(
+                    metrics=self._metrics,
+                    list_requests=self._calls["cloudwatch:ListMetrics"],
+                    cost_requests=self._cost_requests,
+                ),
                 throttled=self._throttled,
             )

@@ -10,10 +10,12 @@ from opsbot.aws.readers.listed import ACTION as LIST_METRICS
 
 ALWAYS = ("cloudwatch:GetMetricData",)
 TAGS = "tag:GetResources"
+PAYER = ("budgets:ViewBudget", "ce:GetCostAndUsage")
 
 
-def actions(kinds: Iterable[str], custom: bool) -> tuple[str, ...]:
-    """All IAM actions needed to find these kinds and read their metrics; `custom`: also metrics of one's own.
+def actions(kinds: Iterable[str], custom: bool, payer: bool = False) -> tuple[str, ...]:
+    """All IAM actions needed to find these kinds and read their metrics; `custom`: also metrics of one's own; `payer`:
+    also the bill and the budgets.
 
     Signing in needs none: sts:GetCallerIdentity is allowed to everybody. Raises KeyError for an unknown kind.
     """
@@ -26,15 +28,22 @@ def actions(kinds: Iterable[str], custom: bool) -> tuple[str, ...]:
         found.add(TAGS)
     if custom:
         found.add(LIST_METRICS)
+    if payer:
+        found.update(PAYER)
     return tuple(sorted(found))
 
 
-def policy(actions: Iterable[str]) -> dict[str, Any]:
-    """An IAM policy document that allows exactly these actions. Listing and describing know no narrower resource."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Sid": "OpsbotRead", "Effect": "Allow", "Action": sorted(set(actions)), "Resource": "*"}],
-    }
+def policy(actions: Iterable[str], exports: Iterable[str] = ()) -> dict[str, Any]:
+    """An IAM policy document that allows exactly these actions. Listing and describing know no narrower resource;
+    `exports` are places of Data Exports (`s3://bucket/prefix`), whose files may be read and nothing else in the bucket.
+    """
+    read: dict[str, Any] = {"Sid": "OpsbotRead", "Effect": "Allow", "Action": sorted(set(actions)), "Resource": "*"}
+    places = [place.removeprefix("s3://").partition("/")[::2] for place in exports if place.startswith("s3://")]
+    told = (
+        _statement("ListExport", ["s3:ListBucket"], (f"arn:aws:s3:::{bucket}" for bucket, _ in places)),
+        _statement("ReadExport", ["s3:GetObject"], (f"arn:aws:s3:::{bucket}/{prefix}*" for bucket, prefix in places)),
+    )
+    return {"Version": "2012-10-17", "Statement": [read, *(statement for statement in told if statement)]}
 
 
 def own(

@@ -36,6 +36,12 @@ class Price:
 PRICES = {
     "cloudwatch:GetMetricData": Price(usd=0.01, per=1000, unit="metrics asked"),
     "cloudwatch:ListMetrics": Price(usd=0.01, per=1000, unit="requests"),
+    "ce:GetCostAndUsage": Price(
+        usd=0.01,
+        per=1,
+        unit="pages answered",
+        source="https://aws.amazon.com/aws-cost-management/aws-cost-explorer/pricing/",
+    ),
     "cloudwatch:PutMetricData": Price(usd=0.01, per=1000, unit="requests"),
 }
 
@@ -51,6 +57,11 @@ def billed_metrics(queries: Iterable[MetricQuery]) -> int:
     return sum(-(-count // STATISTICS_IN_ONE) for count in metrics.values())
 
 
-def usd(*, metrics: int, list_requests: int = 0) -> float:
-    """The bill for so many metrics asked and so many ListMetrics requests."""
-    return PRICES["cloudwatch:GetMetricData"].of(metrics) + PRICES["cloudwatch:ListMetrics"].of(list_requests)
+def usd(*, metrics: int, list_requests: int = 0, cost_requests: int = 0) -> float:
+    """The bill for so many metrics asked, ListMetrics requests, and pages that Cost Explorer answered."""
+    asked = {
+        "cloudwatch:GetMetricData": metrics,
+        "cloudwatch:ListMetrics": list_requests,
+        "ce:GetCostAndUsage": cost_requests,
+    }
+    return sum(PRICES[name].of(count) for name, count in asked.items())

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from opsbot.checks import fact, gaps, metric
+from opsbot.checks import fact, gaps, metric, seasonal
 from opsbot.checks.found import blind
 from opsbot.checks.kind import Kind, Queries, Subject, When, Work
 from opsbot.checks.matching import match
@@ -20,7 +20,7 @@ from opsbot.ports import Ask, CustomMetric, MetricQuery, Reading
 
 __all__ = ["KINDS", "Kind", "needs", "observe"]
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (metric.KIND, fact.KIND)}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (metric.KIND, fact.KIND, seasonal.KIND)}
 
 # What an answer is recognised by: environment, region, start of the window.
 Place = tuple[str, str, int]

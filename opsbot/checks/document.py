@@ -9,6 +9,8 @@ from opsbot.checks.asking import MetricSettings
 from opsbot.checks.estate import AREAS
 from opsbot.checks.fact import FactSettings
 from opsbot.checks.kind import common
+from opsbot.checks.seasonal import SeasonalSettings
+from opsbot.evaluate.seasonal import Direction
 from opsbot.model.check import Check, Missing
 from opsbot.model.period import show_duration
 
@@ -48,7 +50,8 @@ warning = "> 900 for 15m"
 ```
 
 - `name`: small letters, digits and hyphens; that of a shipped check changes it field by field.
-- `kind`: `metric` (CloudWatch series) or `fact` (a number of a describe call); told by the other keys.
+- `kind`: `metric` (CloudWatch series) or `fact` (a number of a describe call), told by the other keys; `seasonal`: a
+  CloudWatch series against its own past, and its rules judge a score from 0 to 1, `"> 0.5"`.
 - `title`, `noun`, `means`, `area`: the words of reports: heading, subject of the sentence, what it does to users,
   column.
 - `says`: the whole sentence, with places in braces: `{value}`, `{bound}`, `{limit}`, `{for}`, `{raw}`, `{of}`,
@@ -75,6 +78,11 @@ warning = "> 900 for 15m"
 - `floor`: `{ invocations = 20 }`: below that a point is not judged; `baseline` stands for the usual value.
 - `judge`: `window`: a breach anywhere in the window counts, not only now.
 - `settle`: how old a point must be before it is judged, where the namespace's own delay is wrong.
+- `direction`, `min_effect`, `min_change`: of a `seasonal` check: `up`, `down` or `both`; the least difference as a share
+  of the usual (0.2 = 20 %) and in the metric's unit.
+- `alerts_per_month`: at most so many anomalies of one series are told in 30 days; the threshold sets itself by it.
+- `history`, `lasts`: what is learnt from (4 weeks of hours unless `period` says otherwise; it costs as much as one
+  day), and how long an anomaly counts as present.
 - `fact`, `since_fact`, `detail_fact`: the number; since when (epoch seconds), which a rule's `for` counts from;
   text put behind the sentence.
 """
@@ -118,6 +126,7 @@ def _row(check: Check) -> tuple[str, ...]:
     return (f"`{check.name}`", _looks_at(check), *rules, missing, _floor(check), _usd(len(_metrics(check))))
 
 
+_WAYS = {Direction.UP: "upward", Direction.DOWN: "downward", Direction.BOTH: "both ways"}
 _SPOKEN = ("critical", "warning", "info")
 
 
@@ -138,6 +147,8 @@ def _parts(check: Check) -> Iterator[str]:
             yield f"percent of the same hour of {settings.weeks} weeks"
         if settings.window:
             yield "anywhere in the window"
+        if isinstance(settings, SeasonalSettings):
+            yield f"against its own last {show_duration(settings.history)}, {_WAYS[settings.direction]}"
     elif isinstance(settings, FactSettings):
         yield f"describe calls: {_code(settings.fact)}" + (f" of {_code(settings.limit)}" if settings.limit else "")
     for key, want in common(check).requires:

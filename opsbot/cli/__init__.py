@@ -41,6 +41,7 @@ INNER: dict[str, str] = {
     "_exec": "opsbot.cli.execute:execute",
     "_send": "opsbot.cli.sending:send",
     "_ship": "opsbot.cli.shipping:ship",
+    "_publish": "opsbot.cli.publishing:publish",
     "_probe": "opsbot.cli.probing:probing",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from opsbot.probes import heartbeat
 from opsbot.probes.plan import plan
 from opsbot.probing import Probe
 from opsbot.store.heartbeats import SqlHeartbeats
+
+_EVERYWHERE = ("0.0.0.0", "[::]", "")  # noqa: S104  compared with, not listened on
 
 
 def probes(option: Path | None) -> tuple[Probe, ...]:
@@ -47,7 +50,13 @@ def urls(option: Path | None, names: Sequence[str]) -> list[tuple[str, str]]:
             hint='set listen = "127.0.0.1:8080" in [web], and run: opsbot serve',
         )
     key = SqlHeartbeats(app.store_of(place, told).engine).key()
-    return [(name, f"http://{told.web.listen}/ping/{heartbeat.address(key, name)}") for name in names]
+    return [(name, f"http://{_page(told.web.listen)}/ping/{heartbeat.address(key, name)}") for name in names]
+
+
+def _page(listen: str) -> str:
+    """Where the page is called: one that listens everywhere by this machine's name."""
+    host, _, port = listen.rpartition(":")
+    return f"{platform.node()}:{port}" if host in _EVERYWHERE else listen
 
 
 def _told(option: Path | None) -> tuple[Home, Config]:

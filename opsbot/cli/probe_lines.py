@@ -10,6 +10,7 @@ from typing import Any
 
 from opsbot.evaluate.advice import next_step
 from opsbot.model.probe import Certificate, Phases, ProbeResult, ProbeState, Reason, Target
+from opsbot.probes.evidence import safe
 from opsbot.probes.judge import Line
 
 Paint = Callable[[str, str], str]
@@ -61,7 +62,7 @@ def page(told: Told, *, width: int, paint: Paint) -> Iterator[str]:
         str(result.status) if result.status else "",
         result.protocol or "",
         result.rcode or "",
-        _ms(result.seconds) if result.seconds else "",
+        _ms(result.seconds) if result.kind != "heartbeat" else "",
     ]
     head = f"{mark} {result.state:<8} {told.title}"
     tail = "  ".join(fact for fact in facts if fact)
@@ -113,7 +114,7 @@ def _bars(result: ProbeResult, width: int, paint: Paint) -> Iterator[str]:
         mark = paint(" ✗", "31") if name == failed else ""
         yield f"  {_NAMES[name]:<11} {paint(bar, style)} {_ms(seconds):>9}{mark}"
         at += seconds
-    if (rest := result.seconds - whole) > max(_OWN_SHARE * result.seconds, _OWN_SECONDS):
+    if whole and (rest := result.seconds - whole) > max(_OWN_SHARE * result.seconds, _OWN_SECONDS):
         yield paint(f"  {_ms(rest)} more were in no phase: the prober's own work", _DIM)
     if missing := [word for name, word in _NAMES.items() if phases[name] is None and _expected(result, name)]:
         yield paint(f"  {', '.join(missing)}: not reached", _DIM)
@@ -208,7 +209,7 @@ def _hops(result: ProbeResult, width: int, paint: Paint) -> Iterator[str]:
     for hop in result.hops:
         took = sum(seconds for name in _NAMES if (seconds := getattr(hop.phases, name)) is not None)
         step = f"{hop.step}: " if hop.step else ""
-        rows = _wrap(f"{step}{_safe(hop.url)}", width - 20, "", "")
+        rows = _wrap(f"{step}{safe(hop.url)}", width - 20, "", "")
         yield f"  {hop.status or '-':>4} {_ms(took):>9}  {rows[0]}"
         yield from (f"{'':18}{row}" for row in rows[1:])
 
@@ -267,7 +268,7 @@ def as_json(told: Told) -> dict[str, Any]:
         "body_size": result.body_size, "truncated": result.truncated, "headers": [list(pair) for pair in result.headers],
         "excerpt": result.excerpt,
         "expected": [{"line": line.shown, "met": line.met, "degrading": line.degrading} for line in told.lines],
-        "hops": [{"step": hop.step, "url": hop.url, "address": hop.address, "status": hop.status,
+        "hops": [{"step": hop.step, "url": safe(hop.url), "address": hop.address, "status": hop.status,
                   "phases": _phases(hop.phases)} for hop in result.hops],
         "parts": [{"address": part.address, "state": part.state.value, "why": part.why} for part in result.parts],
         "kernel_stamps": result.kernel_stamps,
@@ -293,9 +294,9 @@ def title_of(target: Target) -> str:
     spec: Any = target.spec
     match target.kind:
         case "http":
-            return str(urls.parse(spec.url))
+            return safe(str(urls.parse(spec.url)))
         case "websocket":
-            return str(urls.parse(spec.url, ("ws", "wss")))
+            return safe(str(urls.parse(spec.url, ("ws", "wss"))))
         case "dns":
             server = f" at {target.dns_servers[0]}" if target.dns_servers else ""
             return f"dns {spec.name} {spec.record}{server}"

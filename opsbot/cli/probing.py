@@ -19,15 +19,21 @@ def probing(options: Options) -> int:
 
     \b
     Example:
-      opsbot _probe < orders.json
+      cat orders.json - | opsbot _probe
     """
     import gc
     import os
     import signal
+    import stat
     from types import FrameType
 
-    from opsbot.prober.child import Prober, widen
+    from opsbot.prober.child import Prober
+    from opsbot.prober.wire import widen
 
+    if not stat.S_ISFIFO(os.fstat(0).st_mode):
+        raise click.UsageError(
+            "expected a pipe on stdin: the daemon starts this and talks to it; to probe by hand: opsbot probe NAME"
+        )
     _log(options.log_format)
     # Whatever prints must not end up among the results.
     told = os.dup(1)

@@ -89,7 +89,7 @@ def run(options: Options, /, jobs: tuple[str, ...], format_: str, **wish: object
 
     house = app.load(options.home_option, log_format=options.log_format, verbose=options.verbose)
     requests = [_request(house, name, asked) for name in jobs]
-    if not house.config.environments:
+    if not house.config.environments and not house.house.probes:
         raise click.UsageError(f"no environment yet; add an [[environments]] table to {house.house.home.config}")
     with app.world(house, channels={name for request in requests for name in request.channels}) as world:
         codes = [_one(options, asked, request, world) for request in requests]
@@ -219,10 +219,23 @@ def _print_estimate(request: Request, world: World, asked: Wish) -> None:
     price = runner.estimate(request, world, progress=progress())
     if asked.format == "json":
         shown = {"schema": "opsbot.estimate/1", "job": request.name, "calls": dict(price.calls), "metrics": price.metrics,
-                 "datapoints": price.datapoints, "usd": round(price.usd, 6)}  # fmt: skip
+                 "datapoints": price.datapoints, "usd": round(price.usd, 6), **_publishing(request, world)}  # fmt: skip
         put(json.dumps(shown, indent=1), asked.output)
         return
     lines = [f"{request.name} would ask AWS for {price.metrics:,} metrics ({price.datapoints:,} datapoints)"]
     lines += [f"  {calls:>6,}  {operation}" for operation, calls in price.calls]
     lines += [f"  ${price.usd:.4f} a run, ${price.usd * 30:.2f} a month if it runs daily"]
+    for told in _publishing(request, world).values():
+        lines += [f"  the daemon publishes {told['metrics']:,} metrics of probes: ${told['usd_a_month']:,.2f} a month"]
     put("\n".join(lines), asked.output)
+
+
+def _publishing(request: Request, world: World) -> dict[str, dict[str, float]]:
+    """What the daemon's publishing of probes costs: not the run's bill, but that of what the run is about."""
+    if request.name != "uptime_probes":
+        return {}
+    from opsbot.aws import publish
+
+    metrics = publish.metrics_of(world.probes)
+    usd = round(publish.usd_a_month(metrics), 2)
+    return {"publishing": {"metrics": metrics, "usd_a_month": usd}} if metrics else {}

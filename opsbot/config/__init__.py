@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from opsbot.config import rules
 from opsbot.config.file import Defaults, EnvironmentTable, File, own_settings
 from opsbot.config.lines import Lines
+from opsbot.config.probes import ProbeTable
 from opsbot.config.problems import show_path, tellable, translate
 from opsbot.config.serving import DaemonTable, JobTable, WebTable
 from opsbot.errors import Problem
@@ -87,6 +88,7 @@ class Config:
     url_base: str
     store_password: str = ""
     blackouts: tuple[Blackout, ...] = ()
+    probes: tuple[ProbeTable, ...] = ()
     daemon: DaemonTable = field(default_factory=DaemonTable)
     web: WebTable = field(default_factory=WebTable)
 
@@ -192,6 +194,7 @@ def _config(file: File) -> Config:
         blackouts=tuple(
             Blackout(start=row.start, end=row.end, reason=row.reason, jobs=row.jobs) for row in file.blackouts
         ),
+        probes=file.probes,
         daemon=file.daemon,
         web=file.web,
     )
@@ -228,6 +231,8 @@ def _environment(table: EnvironmentTable) -> Environment:
         profile=table.profile,
         external_id=table.external_id,
         labels=tuple(sorted(table.labels.items())),
+        payer=table.payer,
+        cost_export=table.cost_export or "",
     )
 
 

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from opsbot.config.probes import ProbeTable
 from opsbot.config.serving import BlackoutTable, DaemonTable, JobTable, WebTable
 from opsbot.config.types import (
     Absent,
     Account,
+    Export,
     Length,
     Name,
     NewerRegions,
@@ -93,6 +95,16 @@ class EnvironmentTable(Table):
     labels: dict[Name, Text] = Field(
         {}, description="Carried by every finding of the environment.", examples=[{"team": "web"}]
     )
+    payer: bool = Field(
+        default=False,
+        description="Whether this account pays for itself and others: its bill is read from Cost Explorer, at $0.01 a request.",
+        examples=[True],
+    )
+    cost_export: Export | None = Field(
+        default=None,
+        description="A payer's Data Export to read its bill from instead, at no charge: CUR or FOCUS as CSV, in S3 or in a folder.",
+        examples=["s3://shop-billing/exports/daily"],
+    )
 
 
 class StoreTable(Table):
@@ -134,6 +146,9 @@ class File(Table):
     )
     checks: Tables = Field(
         default=(), description="Additions to the shipped checks; one of the same name changes the shipped one."
+    )
+    probes: Annotated[tuple[ProbeTable, ...], Field(strict=False)] = Field(
+        default=(), description="What is asked every so often, and jobs that must report by themselves."
     )
     jobs: dict[str, JobTable] = Field(
         default={}, description="Schedules, channels and settings of jobs, by the job's name."

@@ -207,3 +207,8 @@ class WebTable(Table):
         examples=["X-Forwarded-User"],
     )
     trusted_proxies: Networks = Field(default=(), description="Networks of that proxy.", examples=[["10.0.0.0/8"]])
+    public_status: bool = Field(
+        default=False,
+        description="Show `/uptime` (names and colours only) and badges to everybody, without a sign-in.",
+        examples=[True],
+    )

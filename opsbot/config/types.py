@@ -89,7 +89,13 @@ _TEXT = _matching(
     re.compile(r"[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]{1,200}"), "1 to 200 printable characters"
 )
 
+_EXPORT = re.compile(r"(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\x00-\x1f\x7f]*)?|/[^\x00-\x1f\x7f]+)")
+
 Text = Annotated[str, AfterValidator(_TEXT)]
+Export = Annotated[
+    str, AfterValidator(_matching(_EXPORT, 'a place such as "s3://bucket/prefix" or "/srv/billing/export.csv.gz"')),
+    WithJsonSchema({"type": "string", "pattern": "^(s3://|/).+$"}),
+]  # fmt: skip
 Name = Annotated[
     str, AfterValidator(_matching(_NAME, 'a name of letters, digits, "-", "_" and "." such as "shop-prod"')),
     WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"}),

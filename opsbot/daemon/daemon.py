@@ -18,6 +18,8 @@ from opsbot.daemon.learn import Lesson
 from opsbot.daemon.orders import differences
 from opsbot.daemon.planner import SWEEP, Planner
 from opsbot.daemon.prober import DIGEST, PROBING, Prober
+from opsbot.daemon.publishing import LOOK as PUBLISHING
+from opsbot.daemon.publishing import Publisher
 from opsbot.daemon.pulse import PROMISE, Loop, Pulse
 from opsbot.daemon.running import BEAT, POLL, Running
 from opsbot.daemon.sender import LOOK, Sender
@@ -75,6 +77,11 @@ class Daemon:
             lambda: learn.surroundings(home),
             lambda: self._loops["prober"].wake(),
         )
+        self.publisher = Publisher(
+            duty,
+            lambda: learn.command(duty.copy, "_publish", log_format=log_format),
+            lambda: learn.surroundings(home),
+        )
         self.upkeep = Upkeep(home.state, duty.now, self._chores())
         self._shipping = self._ship()
         self._loops = {loop.name: loop for loop in self._make_loops()}
@@ -123,7 +130,13 @@ class Daemon:
             loop.stop()
         for loop in self._loops.values():
             loop.join(5.0)
-        for last in (self.planner.settle, lambda: self.running.stop(grace), self._goodbye, self.prober.stop):
+        for last in (
+            self.planner.settle,
+            lambda: self.running.stop(grace),
+            self._goodbye,
+            self.prober.stop,
+            self.publisher.stop,
+        ):
             _attempt(last)
         self.sender.stop(sending)
         if self._shipping:
@@ -160,6 +173,7 @@ class Daemon:
         yield loop("orders", WATCH, self._watch_home, longest=learn.PATIENCE)
         yield loop("prober", PROBING, self.prober.look)
         yield loop("uptime", DIGEST, self.prober.digest, again=_SOON)
+        yield loop("publish", PUBLISHING, self.publisher.look)
         yield loop("upkeep", LOOK_AFTER, self.upkeep.look)
         yield loop("alive", alive.EVERY, self._say_alive)
         yield loop("web", SWEEP, self._look_at_page)

@@ -22,8 +22,14 @@ class Sender:
     """At most one child. `command` and `environ` say how it is started at that moment; `due` whether there is work for one."""
 
     def __init__(
-        self, command: Callable[[], list[str]], environ: Callable[[], Mapping[str, str]], due: Callable[[], bool]
+        self,
+        command: Callable[[], list[str]],
+        environ: Callable[[], Mapping[str, str]],
+        due: Callable[[], bool],
+        what: str = "the outbox",
     ) -> None:
+        """`what` it is for, in what is said of its failures."""
+        self._what = what
         self._command, self._environ, self._due = command, environ, due
         self._child: subprocess.Popen[bytes] | None = None
         self._begun = self._not_before = 0.0
@@ -59,7 +65,7 @@ class Sender:
             )  # fmt: skip
         except OSError as error:
             self._hold_back()
-            raise OpsbotError(f"the outbox: its process cannot be started: {error.strerror or error}") from error
+            raise OpsbotError(f"{self._what}: its process cannot be started: {error.strerror or error}") from error
 
     def _bury(self, child: subprocess.Popen[bytes]) -> None:
         self._child = None
@@ -68,7 +74,7 @@ class Sender:
             return
         self._hold_back()
         raise OpsbotError(
-            f"the outbox: its process ended with exit code {child.returncode}; it is started again, nothing is lost",
+            f"{self._what}: its process ended with exit code {child.returncode}; it is started again, nothing is lost",
             hint="its own lines in this log say why",
         )
 

@@ -14,7 +14,8 @@ def labels(**pairs: str) -> Labels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """`external_id` is a secret reference or None; the secret itself never stands here."""
+    """`external_id` is a secret reference or None; the secret itself never stands here. `payer`: its bill is read, with
+    those of all accounts it pays for; from the Data Export at `cost_export` where it has one."""
 
     name: str
     regions: tuple[str, ...]
@@ -25,6 +26,8 @@ class Environment:
     profile: str | None = None
     external_id: str | None = None
     labels: Labels = field(default=())
+    payer: bool = False
+    cost_export: str = ""
 
     @property
     def home_region(self) -> str:

@@ -131,7 +131,8 @@ class Trust:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http:
     """One HTTP request, a fresh connection each time. A body over `body_limit` bytes after decompression is cut there,
-    and is a failure only with `strict_limit`. `proxy` is `http://[user:password@]host:port`."""
+    and is a failure only with `strict_limit`. `proxy` is `http://[user:password@]host:port`. `secrets` are values in the
+    other fields that nobody may read, wherever they come back."""
 
     kind: ClassVar[str] = "http"
 
@@ -147,11 +148,13 @@ class Http:
     trust: Trust = Trust()
     body_limit: int = BODY_LIMIT
     strict_limit: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSocket:
-    """A handshake, then optionally a text to send and a text the first reply must contain. `url` is ws:// or wss://."""
+    """A handshake, then optionally a text to send and a text the first reply must contain. `url` is ws:// or wss://.
+    `secrets` as in `Http`."""
 
     kind: ClassVar[str] = "websocket"
 
@@ -161,6 +164,7 @@ class WebSocket:
     headers: Pairs = field(default=(), repr=False)
     subprotocol: str = ""
     trust: Trust = Trust()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

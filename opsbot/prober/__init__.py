@@ -1,1 +1,1 @@
-"""The prober: one long-lived process that probes, judges and hands on what it found."""
+"""The prober: a process of its own that asks every target when its turn comes, and what the daemon makes of its answers."""

@@ -18,6 +18,8 @@ HIDDEN = "[hidden]"
 SECRET_NAMES = re.compile(
     r"cookie|auth|token|secret|api-?key|session|signature|credential|csrf|password", re.IGNORECASE
 )
+# Of a secret that is a whole form or document its values may come back alone.
+_PARTS = re.compile(r"""[^\s"'=&:,;{}\[\]<>]{6,}""")
 # Every repetition is bounded: these run over what a stranger sent, and must take time in proportion to its length.
 _SECRETS = re.compile(
     r"""(?P<keep>
@@ -98,6 +100,7 @@ def _sent(spec: Spec) -> list[str]:
     if isinstance(spec, Http):
         found += [spec.password, spec.bearer, *_of_url(spec.proxy, ("http",)), *_of_url(spec.url, ("http", "https"))]
     if isinstance(spec, Http | WebSocket):
+        found += [part for secret in spec.secrets for part in (secret, *_PARTS.findall(secret))]
         found += [value for name, value in spec.headers if SECRET_NAMES.search(name)]
         found += [word for value in found for word in value.split() if len(word) >= 8]
     return found

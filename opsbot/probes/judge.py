@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from opsbot.evaluate import expect
@@ -47,6 +47,12 @@ def judging(probe: Probe, told: Callable[[tuple[Line, ...]], None] | None = None
         return lambda result, _: result
 
     def judge(result: ProbeResult, answer: Answer) -> ProbeResult:
+        if result.state is ProbeState.UP and told is None:
+            # Nearly always: all is well, and nothing more needs to be made of it.
+            missed = expect.unmet(wanted, result, answer, result.at)
+            ugly = expect.unmet(wished, result, answer, result.at)
+            if not missed and not ugly:
+                return result
         # A step of a flow that failed was judged by its own lines; those of the probe are about the last answer.
         whole = result.kind != Flow.kind
         excused = whole and result.reason is not None and _excused(result.reason, wanted)
@@ -88,7 +94,7 @@ def _excused(reason: Reason, wanted: tuple[Expectation, ...]) -> bool:
     return any(one.subject in subjects for one in wanted)
 
 
-def _why(said: list[str], unmet: list[Met], secrets: tuple[str, ...]) -> str:
+def _why(said: list[str], unmet: Sequence[Met], secrets: tuple[str, ...]) -> str:
     why = "; ".join([*said, *(evidence.line(met, secrets) for met in unmet)])
     return why if len(why) <= LONGEST_WHY else f"{why[:LONGEST_WHY]}…"
 

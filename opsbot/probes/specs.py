@@ -33,7 +33,18 @@ EXAMPLES = {
 }
 _TRUST = ("verify", "ca_file", "server_name", "client_certificate", "client_key", "tls_minimum")
 _REQUEST = ("method", "headers", "body", "body_secret", "user", "password", "bearer")
-_ASKED = ("timeout", "expect", "degraded", "retries", "retry_after", "reach", "allow_private", "dns_servers")
+_ASKED = (
+    "timeout",
+    "expect",
+    "degraded",
+    "failures",
+    "recoveries",
+    "retries",
+    "retry_after",
+    "reach",
+    "allow_private",
+    "dns_servers",
+)
 _OWN_KEYS: Mapping[str, tuple[str, ...]] = {
     Http.kind: (*_ASKED, *_REQUEST, *_TRUST, "redirects", "proxy"),
     Flow.kind: (*_ASKED, *_TRUST, "steps", "redirects", "proxy"),

@@ -13,14 +13,14 @@ from email.utils import format_datetime, parseaddr
 import css_inline
 from jinja2 import BaseLoader
 
-from opsbot.model.report import About, ChartSpec, Report
-from opsbot.render import chart, text
+from opsbot.model.report import About, ChartSpec, Report, Strip, Strips
+from opsbot.render import chart, strip, text
 from opsbot.render.format import clean, clip
 from opsbot.render.html import Picture, place
 from opsbot.render.view import Page, page
 
 CHARTS, CHART_BYTES, HTML_BYTES = 6, 30 * 1024, 80 * 1024
-_ROWS = 24
+_ROWS, STRIPS = 24, 24
 _COLUMNS = 78
 
 
@@ -33,10 +33,11 @@ def render(
     """
     view = page(report, about)
     charts = _charts(view, domain)
+    strips = _strips(view, domain)
     mail = _headers(view, about, sender, to, domain, message_id)
     mail.set_content(text.render(report, about, colour=False, width=_COLUMNS), cte="quoted-printable")
-    mail.add_alternative(_html(view, about, templates, charts), subtype="html", cte="quoted-printable")
-    _attach(mail, charts)
+    mail.add_alternative(_html(view, about, templates, charts, strips), subtype="html", cte="quoted-printable")
+    _attach(mail, {**dict(charts.values()), **dict(strips.values())})
     _fixed_boundaries(mail, message_id)
     return mail.as_bytes(policy=SMTP)
 
@@ -72,19 +73,40 @@ def _charts(view: Page, domain: str) -> dict[ChartSpec, tuple[str, bytes]]:
     return drawn
 
 
-def _html(view: Page, about: About, templates: BaseLoader, charts: dict[ChartSpec, tuple[str, bytes]]) -> str:
+def _strips(view: Page, domain: str) -> dict[Strip, tuple[str, bytes]]:
+    """The first strips: Content-ID and PNG; the other rows say it in figures."""
+    rows = [row for chapter in view.chapters for part in chapter.parts if isinstance(part, Strips) for row in part.rows]
+    drawn = ((row, strip.picture(row.bars)) for row in rows[:STRIPS])
+    return {
+        row: (f"strip{place}.{hashlib.sha256(png).hexdigest()[:12]}@{clean(domain)}", png)
+        for place, (row, png) in enumerate(drawn, 1)
+    }
+
+
+def _html(
+    view: Page,
+    about: About,
+    templates: BaseLoader,
+    charts: dict[ChartSpec, tuple[str, bytes]],
+    strips: dict[Strip, tuple[str, bytes]],
+) -> str:
     """Inlined, and below what mail programs cut off: fewer findings are told in full until it fits."""
 
     def draw(spec: ChartSpec) -> Picture:
         known = charts.get(spec)
         return Picture(f"cid:{known[0]}") if known else Picture("", note=chart.safely(spec, "light", about.zone).note)
 
+    def bars(row: Strip) -> str:
+        return f"cid:{strips[row][0]}" if row in strips else ""
+
     inliner = css_inline.CSSInliner(
         keep_style_tags=False, keep_at_rules=True, minify_css=True, load_remote_stylesheets=False
     )
     most, inlined = _ROWS, ""
     while most >= 0:
-        inlined = inliner.inline(place(view, about.job, templates, draw=draw, trend=lambda _: "", most=most, mail=True))
+        inlined = inliner.inline(
+            place(view, about.job, templates, draw=draw, trend=lambda _: "", bars=bars, most=most, mail=True)
+        )
         size = len(inlined.encode())
         if size <= HTML_BYTES:
             break
@@ -92,11 +114,11 @@ def _html(view: Page, about: About, templates: BaseLoader, charts: dict[ChartSpe
     return inlined
 
 
-def _attach(mail: EmailMessage, charts: dict[ChartSpec, tuple[str, bytes]]) -> None:
+def _attach(mail: EmailMessage, pictures: dict[str, bytes]) -> None:
     body = mail.get_body(("html",))
     if not isinstance(body, EmailMessage):
         return
-    for cid, png in charts.values():
+    for cid, png in pictures.items():
         body.add_related(png, maintype="image", subtype="png", cid=f"<{cid}>", disposition="inline")
 
 

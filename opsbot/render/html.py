@@ -14,8 +14,8 @@ from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateE
 from jinja2.sandbox import SandboxedEnvironment
 
 from opsbot.errors import OpsbotError
-from opsbot.model.report import About, ChartSpec, Report
-from opsbot.render import chart
+from opsbot.model.report import About, ChartSpec, Report, Strip
+from opsbot.render import chart, strip
 from opsbot.render.format import clean
 from opsbot.render.tokens import DARK, LIGHT, MARKS, MONO, SANS
 from opsbot.render.trend import trend
@@ -43,7 +43,7 @@ def render(report: Report, about: About, templates: BaseLoader, *, twins: bool =
         dark = chart.safely(spec, "dark", about.zone) if twins and light.png else None
         return Picture(_inline(light.png), _inline(dark.png) if dark else "", light.note)
 
-    return place(view, about.job, templates, draw=draw, trend=_trends(view), most=_MOST, mail=False)
+    return place(view, about.job, templates, draw=draw, trend=_trends(view), bars=_bars, most=_MOST, mail=False)
 
 
 def place(
@@ -53,14 +53,15 @@ def place(
     *,
     draw: Callable[[ChartSpec], Picture],
     trend: Callable[[Line], str],
+    bars: Callable[[Strip], str],
     most: int,
     mail: bool,
 ) -> str:
     """The template of this job, filled. Raises OpsbotError naming the template and the line where it is wrong."""
     try:
         return _template(templates, job).render(
-            p=view, c=LIGHT, k=DARK, marks=MARKS, sans=SANS, mono=MONO, draw=draw, trend=trend, most=most, mail=mail,
-            kind_of=lambda part: type(part).__name__, anchor_of=chart_anchor,
+            p=view, c=LIGHT, k=DARK, marks=MARKS, sans=SANS, mono=MONO, draw=draw, trend=trend, bars=bars, most=most,
+            mail=mail, strip_size=strip.size, kind_of=lambda part: type(part).__name__, anchor_of=chart_anchor,
         )  # fmt: skip
     except TemplateError as error:
         where = f"{getattr(error, 'name', None) or 'report.html.j2'}"
@@ -88,6 +89,10 @@ def _environment(templates: BaseLoader) -> Environment:
 
 def _inline(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode() if png else ""
+
+
+def _bars(row: Strip) -> str:
+    return _inline(strip.picture(row.bars))
 
 
 def _trends(view: Page) -> Callable[[Line], str]:

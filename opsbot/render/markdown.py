@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from opsbot.model.report import About, ChartSpec, Facts, Prose, Report, Scorecard, Table
+from opsbot.model.report import About, ChartSpec, Facts, Prose, Report, Scorecard, Strip, Strips, Table
+from opsbot.render import strip
 from opsbot.render.text import cell_text
 from opsbot.render.tokens import MARKS
 from opsbot.render.view import Line, Lines, Part, page
@@ -15,6 +16,7 @@ _ADDRESS = re.compile(r"(?i)(?<=http)(s?):|(?<=www)\.")
 # GitHub looks for these after Markdown was read, when escapes and entities are gone: only a gap between helps.
 _CALL = re.compile(r"@|#(?=\d)")
 _GAP = "&#8203;"
+_LETTERS = 45
 
 
 def render(report: Report, about: About) -> str:
@@ -77,8 +79,18 @@ def _part(part: Part) -> list[str]:
                 ),
                 "",
             ]
+        case Strips():
+            rows = (
+                f"- `{_letters(row)}` {escape(row.name)}: {escape(row.figure)}, {escape(row.words)}"
+                for row in part.rows
+            )
+            return [*rows, *([f"- and {part.others} more"] if part.others else []), ""]
         case ChartSpec():
             return []
+
+
+def _letters(row: Strip) -> str:
+    return "".join(text for _, text in strip.letters(row.bars, _LETTERS))
 
 
 def _finding(line: Line) -> Iterator[str]:

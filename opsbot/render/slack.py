@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from opsbot.model.report import About, Cell, Facts, Prose, Report, Scorecard, Table
+from opsbot.model.report import About, Cell, Facts, Prose, Report, Scorecard, Strip, Strips, Table
 from opsbot.model.status import Status, Verdict
+from opsbot.render import strip
 from opsbot.render.blockkit import Json, code, context, escape, fits, header, link, message, section, table
 from opsbot.render.format import clip, count
 from opsbot.render.tokens import MARKS
@@ -13,6 +14,7 @@ from opsbot.render.view import Chapter, Line, Lines, Page, page
 
 _FIRST = 6  # exceptions told in the first message
 _REPLIES = 8
+_STRIPS, _LETTERS = 8, 30
 
 
 def render(report: Report, about: About) -> tuple[Json, ...]:
@@ -207,9 +209,18 @@ def _rest(chapter: Chapter) -> Iterator[Json]:
                 f"{MARKS[s.status.verdict].slack} {escape(s.name)}: {escape(s.value)}, target {escape(s.target)}"
                 for s in part.scores
             ]
+        elif isinstance(part, Strips):
+            said += [_strip(row) for row in part.rows[:_STRIPS]]
+            left = part.others + max(0, len(part.rows) - _STRIPS)
+            said += [f"and {count(left)} more in the report"] if left else []
         elif isinstance(part, Lines):
             notes = [line for line in part.lines if line.status in (Status.OK, Status.INFO)]
             said += [f"*{escape(line.environment)}* {escape(line.what)}: {escape(line.summary)}" for line in notes]
             said += [f"and {count(part.others)} more"] if part.others else []
     if said:
         yield section("\n".join([f"*{escape(chapter.title)}*", *said[:20]]))
+
+
+def _strip(row: Strip) -> str:
+    """Bars of three days each; taller is worse."""
+    return f"`{''.join(text for _, text in strip.letters(row.bars, _LETTERS))}` {escape(row.name)} {escape(row.figure)}"

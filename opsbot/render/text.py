@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from opsbot.model.report import About, Cell, ChartSpec, Facts, Prose, Report, Scorecard, Table
+from opsbot.model.report import About, Cell, ChartSpec, Facts, Prose, Report, Scorecard, Strips, Table
 from opsbot.model.status import Status, Verdict
+from opsbot.render import strip
 from opsbot.render.format import count, width
 from opsbot.render.tokens import MARKS
 from opsbot.render.view import Chapter, Line, Lines, Page, Part, page
@@ -60,7 +61,9 @@ def _part(part: Part, paint: Paint, columns: int, verbose: bool) -> Iterator[str
         case Lines():
             yield from _findings(part, paint, columns, verbose)
         case Scorecard():
-            yield from _scores(part, paint)
+            yield from _scores(part, paint, columns)
+        case Strips():
+            yield from _strips(part, paint, columns)
         case ChartSpec():
             if verbose:
                 yield from wrap(part.title, columns)
@@ -210,7 +213,7 @@ def cell_text(cell: Cell) -> str:
     return f"{MARKS[cell.status.verdict].glyph} {cell.text}".rstrip()
 
 
-def _scores(card: Scorecard, paint: Paint) -> Iterator[str]:
+def _scores(card: Scorecard, paint: Paint, columns: int) -> Iterator[str]:
     widths = [
         max((width(text) for text in column), default=0)
         for column in zip(*((s.name, s.value, s.target) for s in card.scores), strict=True)
@@ -221,7 +224,28 @@ def _scores(card: Scorecard, paint: Paint) -> Iterator[str]:
             pad(t, w, a)
             for t, w, a in zip((score.name, score.value, score.target), widths, ("left", "right", "right"), strict=True)
         )
-        yield f"{paint(mark.glyph, mark.ansi)} {name}  {value}  {paint(target, _DIM)}  {score.note}"
+        room = columns - sum(widths) - 6
+        head = f"{paint(mark.glyph, mark.ansi)} {name}  {value}  {paint(target, _DIM)}"
+        beside = width(score.note) + 2 <= room
+        yield f"{head}  {score.note}" if beside else head
+        yield from () if beside else wrap(score.note, columns, "  ")
+
+
+def _strips(block: Strips, paint: Paint, columns: int) -> Iterator[str]:
+    """A line a probe. Taller is worse, a dot is a day before it was there."""
+    if not block.rows:
+        return
+    figures = max(width(row.figure) for row in block.rows)
+    names = min(max(width(row.name) for row in block.rows), 28)
+    room = max(10, min(90, columns - names - figures - 4))
+    for row in block.rows:
+        runs = strip.letters(row.bars, room)
+        drawn = "".join(paint(text, MARKS[verdict].ansi if verdict else _DIM) for verdict, text in runs)
+        yield f"{pad(fit(row.name, names), names)}  {drawn}  {pad(row.figure, figures, 'right')}"
+    long = sum(len(text) for _, text in strip.letters(block.rows[0].bars, room))
+    yield paint(f"{' ' * names}  {block.first}{pad(block.last, max(0, long - width(block.first)), 'right')}", _DIM)
+    if block.others:
+        yield paint(f"{' ' * names}  and {count(block.others)} more", _DIM)
 
 
 def spark(values: Sequence[float | None], columns: int) -> str:

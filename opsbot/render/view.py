@@ -27,6 +27,8 @@ from opsbot.model.report import (
     Score,
     Scorecard,
     Section,
+    Strip,
+    Strips,
     Table,
 )
 from opsbot.model.status import Status, Verdict
@@ -94,7 +96,7 @@ class Lines:
     others: int
 
 
-Part = Prose | Facts | Table | ChartSpec | Lines | Scorecard
+Part = Prose | Facts | Table | ChartSpec | Lines | Scorecard | Strips
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +203,8 @@ def _part(block: Block, about: About, charts: Mapping[int, str]) -> Part:
             return Lines(lines=tuple(line(finding, about, charts) for finding in block.findings), others=block.others)
         case Scorecard():
             return Scorecard(scores=tuple(_score(score) for score in block.scores))
+        case Strips():
+            return _strips(block)
 
 
 def _table(table: Table) -> Table:
@@ -245,6 +249,18 @@ def _score(score: Score) -> Score:
         value=_said(score.value, NAME),
         target=_said(score.target, NAME),
         note=_said(score.note, SENTENCE),
+    )
+
+
+def _strips(block: Strips) -> Strips:
+    return replace(
+        block, rows=tuple(map(_strip, block.rows)), first=_said(block.first, NAME), last=_said(block.last, NAME)
+    )
+
+
+def _strip(strip: Strip) -> Strip:
+    return replace(
+        strip, name=_said(strip.name, NAME), figure=_said(strip.figure, NAME), words=_said(strip.words, SENTENCE)
     )
 
 

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from opsbot.replica.kinds import FACTS
 from opsbot.replica.population import Plan, published, settled
 from opsbot.replica.signals import Change, Events, Planted, planted, relinked
+from opsbot.replica.spending import PayerSpec, Runaway, Spending
 from opsbot.replica.world import (
     AlarmSpec,
     EnvironmentSpec,
@@ -50,6 +51,8 @@ class Draft:
     decoys: list[Incident] = field(default_factory=list)
     states: dict[tuple[str, str, str, str], list[Incident]] = field(default_factory=lambda: defaultdict(list))
     alarms: dict[Place, list[AlarmSpec]] = field(default_factory=lambda: defaultdict(list))
+    payers: list[PayerSpec] = field(default_factory=list)
+    runaways: list[Runaway] = field(default_factory=list)
 
     def settle(self, plan: Plan, place: Place) -> list[str]:
         """Places a plan's resources; answers the names that the account already has of that kind."""
@@ -124,6 +127,7 @@ class Draft:
             settle_delays=self.settle_delays,
             regions_off=frozenset(self.regions_off),
             states={key: tuple(many) for key, many in self.states.items()},
+            spending=Spending(payers=tuple(self.payers), runaways=tuple(self.runaways)),
         )
 
 

@@ -10,6 +10,7 @@ from opsbot.replica.draft import Draft, Entry, watchable
 from opsbot.replica.kinds import METRICS, OPTIONS
 from opsbot.replica.population import Options, Plan
 from opsbot.replica.reading import Section
+from opsbot.replica.reading_costs import read_spending
 from opsbot.replica.signals import GRID, STEADY, Change, Shape
 from opsbot.replica.windows import Always, Recurring, Since
 from opsbot.replica.world import AlarmSpec, EnvironmentSpec, Incident, Window
@@ -65,6 +66,7 @@ def read_world(file: Section, anchor: int | None) -> Draft:
     draft.decoys += [i for s in file.tables("decoys") if (i := _read_incident(s, script, decoy=True))]
     for section in file.tables("alarms"):
         _read_alarm(section, script)
+    read_spending(file, draft, script.anchor)
     file.done()
     return draft
 

@@ -3,7 +3,9 @@
 from opsbot.replica.codec import Handler
 from opsbot.replica.services import (
     batches,
+    budgets,
     containers,
+    costexplorer,
     databases,
     functions,
     machines,
@@ -18,7 +20,9 @@ SENDER = "opsbot@example.org"
 
 HANDLERS: dict[tuple[str, str], Handler] = {
     **batches.HANDLERS,
+    **budgets.HANDLERS,
     **containers.HANDLERS,
+    **costexplorer.HANDLERS,
     **databases.HANDLERS,
     **functions.HANDLERS,
     **machines.HANDLERS,

@@ -86,11 +86,12 @@ def _numbered(stem: str, count: int) -> tuple[str, ...]:
 
 def opsbot_config(world: World) -> str:
     """The text of a config.toml that reads every environment of the world through its role."""
-    blocks = ['timezone = "Europe/Berlin"\n', *(_environment_block(env) for env in world.environments)]
-    return "\n".join(blocks)
+    payers = {payer.account for payer in world.spending.payers}
+    blocks = [_environment_block(env, payer=env.account in payers) for env in world.environments]
+    return "\n".join(['timezone = "Europe/Berlin"\n', *blocks])
 
 
-def _environment_block(environment: EnvironmentSpec) -> str:
+def _environment_block(environment: EnvironmentSpec, *, payer: bool) -> str:
     lines = [
         "[[environments]]",
         f"name = {_quoted(environment.name)}",
@@ -100,6 +101,8 @@ def _environment_block(environment: EnvironmentSpec) -> str:
         f"account_id = {_quoted(environment.account)}",
         f"role_arn = {_quoted(role_arn(environment))}",
     ]
+    if payer:
+        lines.append("payer = true")
     if environment.external_id:
         lines.append(f"external_id = {_quoted('env:' + EXTERNAL_ID_VARIABLE)}")
     if environment.labels:

@@ -19,6 +19,7 @@ from opsbot.replica import cloudwatch, getmetricdata, sts
 from opsbot.replica.codec import Answer, Call, Handler
 from opsbot.replica.faults import rules_of
 from opsbot.replica.overlay import Named, Overlay
+from opsbot.replica.services import costexplorer
 from opsbot.replica.state import State
 from opsbot.replica.wire import Server
 from opsbot.replica.world import World
@@ -84,7 +85,7 @@ def serve(
         world=world,
         now=now or wall_clock,
         handlers={**handlers, **cloudwatch.HANDLERS, **sts.HANDLERS},
-        direct=getmetricdata.DIRECT,
+        direct={**getmetricdata.DIRECT, **costexplorer.DIRECT},
         moto_operations=moto_operations,
     )
     server = Server(port, lambda call: respond(overlay, call))

@@ -6,11 +6,14 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opsbot.replica.faults import Faults
 from opsbot.replica.limits import Limits
 from opsbot.replica.published import Published
+
+if TYPE_CHECKING:
+    from opsbot.replica.bill import Books
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +81,5 @@ class State:
     faults: Faults = field(default_factory=Faults)
     tally: Tally = field(default_factory=Tally)
     sessions: dict[str, Session] = field(default_factory=dict)
+    books: Books | None = None
+    """The bills, once anybody asked for one: reckoning a month takes a while."""

@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from opsbot.replica.spending import NOTHING, Spending
+
 Floats = NDArray[np.float64]
 Place = tuple[str, str]
 """An account and a region. Global resources (CloudFront) live in us-east-1."""
@@ -151,6 +153,7 @@ class World:
     regions_off: frozenset[Place] = frozenset()
     states: Mapping[tuple[str, str, str, str], tuple[Incident, ...]] = field(default_factory=dict)
     """Incidents by (account, region, kind, resource name), for describe calls."""
+    spending: Spending = NOTHING
 
     @property
     def accounts(self) -> tuple[str, ...]:

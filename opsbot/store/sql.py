@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -39,6 +39,9 @@ from opsbot.store.outbox import SqlOutbox
 from opsbot.store.recovery import Recovered
 from opsbot.store.retention import Pruned
 from opsbot.store.uptime import SqlUptime
+
+if TYPE_CHECKING:
+    from opsbot.store.costs import SqlCosts
 
 # Keys in one statement: every database takes so many.
 _CHUNK = 500
@@ -128,6 +131,12 @@ class SqlStore(SqlOutbox):
 
     def uptime(self) -> SqlUptime:
         return SqlUptime(self.engine)
+
+    def costs(self) -> SqlCosts:
+        # numpy comes with it, which a daemon that only sends and schedules must not pay for.
+        from opsbot.store.costs import SqlCosts
+
+        return SqlCosts(self.engine)
 
     def _all(self, query: Select[Any]) -> Sequence[rows.Row]:
         with reading(self.engine) as db:

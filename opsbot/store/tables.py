@@ -314,3 +314,52 @@ signing_key = Table(
     Column("name", Text, primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
+
+# What a bill tells apart, once: `name` is the leaf as a JSON list.
+cost_leaf = Table(
+    "cost_leaf",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("payer", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("payer", "name", name="uq_cost_leaf_name"),
+)
+
+# A day as it was shown from the morning `shown` on; days and mornings are proleptic ordinals. A morning that showed the
+# same as the one before has no row.
+cost_day = Table(
+    "cost_day",
+    metadata,
+    Column("payer", Text, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("shown", Integer, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("payer", "day", "shown", name="pk_cost_day"),
+)
+
+# That the days from `first` until before `until` were asked on a morning, and what that took.
+cost_reading = Table(
+    "cost_reading",
+    metadata,
+    Column("payer", Text, nullable=False),
+    Column("morning", Integer, nullable=False),
+    Column("first", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("until", Integer, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("page_rows", Integer, nullable=False),
+    PrimaryKeyConstraint("payer", "morning", "first", "source", name="pk_cost_reading"),
+)
+
+# Requests of a day, counted before each is made: a crash may count one too many, never one too few.
+cost_spent = Table(
+    "cost_spent",
+    metadata,
+    Column("payer", Text, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("requests", Integer, nullable=False),
+    PrimaryKeyConstraint("payer", "day", name="pk_cost_spent"),
+)

@@ -28,6 +28,7 @@ from opsbot.store.uptime_rows import COUNTED, Told
 WINDOW, HOUR, DAY = 300, 3600, 86400
 RAW, FINE, HOURLY = timedelta(days=14), timedelta(days=30), timedelta(days=730)
 FLIPS = timedelta(days=400)
+_TIDY = timedelta(hours=1)
 _SECOND = 1_000_000
 _FINER = {HOUR: WINDOW, DAY: HOUR}
 _NAMES = 500
@@ -44,6 +45,7 @@ class SqlUptime:
         self._engine = engine
         self._watch: Connection | None = None
         self._watches = False
+        self._forgot: datetime | None = None
         self._ids: dict[str, int] = {}
 
     def record(self, samples: Sequence[Sample], standings: Sequence[Standing], flips: Sequence[Flip]) -> None:
@@ -76,7 +78,9 @@ class SqlUptime:
         for length in (HOUR, DAY):
             while self._roll_slice(length, rows.micros(now)):
                 pass
-        self._forget(now)
+        if self._forgot is None or abs(now - self._forgot) >= _TIDY:
+            self._forget(now)
+            self._forgot = now
 
     def samples(self, probe: str, period: Period) -> tuple[Sample, ...]:
         start, end = rows.micros(period.start), rows.micros(period.end)
@@ -201,14 +205,15 @@ class SqlUptime:
         """One stretch of buckets of this length; whether there is more to do."""
         with writing(self._engine) as db:
             in_turn(db, "uptime")
-            until = min(_until(db, _FINER[length]), _floor(now, length))
-            begin = _floor(_until(db, length) or _first(db, _FINER[length]), length)
-            end = _floor(min(until, begin + _SLICE[length] * _SECOND), length)
-            if end <= begin:
-                return False
-            _roll_buckets(db, length, begin, end, _numbers(db).values())
-            _note(db, length, end)
-            return end < _floor(until, length)
+            until = _floor(min(_until(db, _FINER[length]), now), length)
+            ids = _numbers(db).values()
+            begin = _first(db, _FINER[length], _floor(_until(db, length), length), until, ids)
+            end = until if begin is None else min(until, _floor(begin, length) + _SLICE[length] * _SECOND)
+            if begin is not None:
+                _roll_buckets(db, length, _floor(begin, length), end, ids)
+            if end > _until(db, length):
+                _note(db, length, end)
+            return end < until
 
     def _forget(self, now: datetime) -> None:
         chunk, bucket = t.probe_chunk.c, t.probe_bucket.c
@@ -258,9 +263,14 @@ def _until(db: Connection, length: int) -> int:
     return db.scalar(select(t.probe_rolled.c.until).where(t.probe_rolled.c.length == length)) or 0
 
 
-def _first(db: Connection, length: int) -> int:
-    """The oldest bucket's start; 0 if there is none."""
-    return db.scalar(select(func.min(t.probe_bucket.c.start)).where(t.probe_bucket.c.length == length)) or 0
+def _first(db: Connection, length: int, start: int, end: int, ids: Collection[int]) -> int | None:
+    """The oldest bucket's start in this span; None if there is none."""
+    bucket = t.probe_bucket.c
+    span = (bucket.length == length, bucket.start >= start, bucket.start < end)
+    oldest = [
+        db.scalar(select(func.min(bucket.start)).where(*span, bucket.probe_id.in_(some))) for some in _some(sorted(ids))
+    ]
+    return min((one for one in oldest if one is not None), default=None)
 
 
 def _note(db: Connection, length: int, until: int) -> None:

@@ -74,7 +74,7 @@ METRIC = 'expected "Namespace Name" such as "AWS/ECS CPUUtilization"'
         pytest.param("zebra = 1", [f"{AT}.zebra: unknown key"], id="a key like no other"),
         pytest.param(
             'kind = "metrics"',
-            [f"{AT}.kind: expected one of metric, fact, got 'metrics'; did you mean \"metric\"?"],
+            [f"{AT}.kind: expected one of metric, fact, seasonal, got 'metrics'; did you mean \"metric\"?"],
             id="a kind misspelt",
         ),
         pytest.param(

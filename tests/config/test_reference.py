@@ -24,6 +24,7 @@ from opsbot.config.file import (
     StoreTable,
     WebTable,
 )
+from opsbot.config.probes import ProbeTable, SloTable, StepTable
 from opsbot.model.period import show_duration
 from opsbot.validation import schema
 from tests.config.json_schema import faults
@@ -37,6 +38,9 @@ _REFERENCE = "a [reference](#secrets)"
 TABLES: dict[str, type[BaseModel]] = {
     "[defaults]": Defaults,
     "[[environments]]": EnvironmentTable,
+    "[[probes]]": ProbeTable,
+    "[[probes.steps]]": StepTable,
+    "slo of [[probes]]": SloTable,
     "[jobs.NAME]": JobTable,
     "[[blackouts]]": BlackoutTable,
     "[daemon]": DaemonTable,

@@ -228,11 +228,13 @@ def test_https_through_a_proxy(net: Net, probing: Probing, tmp_path: Path) -> No
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
 
         async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-            while chunk := await source.read(65536):
-                sink.write(chunk)
-            sink.close()
+            try:
+                while chunk := await source.read(65536):
+                    sink.write(chunk)
+            finally:
+                sink.close()
 
-        await asyncio.gather(pump(reader, back), pump(there, writer))
+        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
 
     port = net.tcp(proxy)
     result = probing(Http(url="https://localhost:443/x", trust=trust(tmp_path), proxy=f"http://127.0.0.1:{port}"))

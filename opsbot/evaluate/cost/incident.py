@@ -20,8 +20,10 @@ from opsbot.samples import Values
 ACCEPTED_AFTER, FORGOTTEN_AFTER = 28, 60
 # Over when two mornings in a row less than this part of its height is left.
 LEFT = 0.35
-# Told again when it has doubled, at the earliest after this many days.
-DOUBLED, AGAIN_AFTER = 2.0, 3
+# Told again when it has trebled, at the earliest after this many days.
+TREBLED, AGAIN_AFTER = 3.0, 5
+# Not told anew on the days it ends, nor for ten days unless it comes back higher by half.
+ENDING, COOL, HIGHER = 1, 10, 1.5
 
 _EC2 = "Amazon Elastic Compute Cloud - Compute"
 _LOGS, _DISKS = "AmazonCloudWatch", "EC2 - Other"
@@ -46,7 +48,8 @@ class Incident:
     """Days are ordinals; `told` is a morning. `rows` are the leaves it covers, cause first, with `level` and `week` as
     they were before it. `opened` is the
     morning it was first told. `host` is the service row of the incident it only came along with, or -1. `height` is its
-    largest excess per day so far and `height_told` that height when people last heard of it.
+    largest excess per day so far and `height_told` that height when people last heard of it. `lift` is what an accepted
+    one added for good.
     """
 
     service: int
@@ -66,6 +69,7 @@ class Incident:
     quiet: int = 0
     end: int | None = None
     accepted: bool = False
+    lift: Values | None = None
 
     @property
     def cause(self) -> int:
@@ -85,9 +89,9 @@ def opened(tree: Tree, look: Look, found: Candidate) -> Incident:
     days = np.arange(before + 1, look.day + 1)
     excess = look.cost[rows, -len(days) :] - level[:, None] * week[:, weekday(days)]
     total = excess.sum(axis=0)
-    height = float(total[-min(3, len(total)) :].mean())
     # The start that leaves most of the excess inside, at two fifths of a day's height for every day it claims.
-    start = int(np.argmax(np.cumsum((total - 0.4 * height)[::-1])[::-1]))
+    start = int(np.argmax(np.cumsum((total - 0.4 * total[-3:].mean())[::-1])[::-1]))
+    height = float(total[max(start, len(total) - 3) :].mean())
     first = int(days[start])
     return Incident(
         service=int(tree.service[found.row]),
@@ -124,11 +128,18 @@ def _before(base: Base, rows: Rows, *, fresh: bool) -> tuple[Values, Values]:
 
 
 def clean(cost: Values, last: int, incidents: Iterable[Incident]) -> Values:
-    """The cost without what incidents added to it; the last column is the ordinal `last`."""
+    """The cost without what incidents added to it; the last column is the ordinal `last`.
+
+    Of an accepted one it is the past that is raised to what is normal since.
+    """
     first = last + 1 - cost.shape[1]
     cleaned = cost.copy()
     for one in incidents:
         until = last if one.end is None else min(last, one.end)
+        if one.lift is not None:
+            days = np.arange(first, min(one.start, last + 1))
+            cleaned[one.rows, : len(days)] += one.lift[:, None] * one.week[:, weekday(days)]
+            continue
         days = np.arange(max(one.start, first), until + 1)
         if len(days):
             columns = slice(int(days[0]) - first, until + 1 - first)
@@ -161,17 +172,35 @@ def _measured(one: Incident, look: Look) -> Incident:
         quiet = one.quiet + 1
         return replace(one, quiet=quiet, end=look.day if quiet >= 2 else None)
     if one.accepted or look.day + 1 - one.opened > ACCEPTED_AFTER:
-        return replace(one, end=look.day, accepted=True)
+        return replace(one, end=look.day, accepted=True, lift=_lift(one, look))
     return replace(one, quiet=0, height=max(one.height, now))
 
 
+def _lift(one: Incident, look: Look) -> Values:
+    """By how much each leaf is higher than before, as a median of up to its last week."""
+    days = np.arange(max(one.start, look.day - 6), look.day + 1)
+    excess = (look.cost[one.rows, -len(days) :] - one.expected(days)) / one.week[:, weekday(days)]
+    lift: Values = np.median(excess, axis=1)
+    return lift
+
+
 def grown(one: Incident, look: Look) -> bool:
-    """Whether it doubled since people heard of it, by more than two floors a day."""
+    """Whether it trebled since people heard of it, by more than two floors a day."""
     late = look.day + 1 - one.told >= AGAIN_AFTER
     more = one.height - one.height_told
     return (
-        one.end is None and one.host < 0 and late and one.height >= DOUBLED * one.height_told and more >= 2 * look.floor
+        one.end is None and one.host < 0 and late and one.height >= TREBLED * one.height_told and more >= 2 * look.floor
     )
+
+
+def known(one: Incident, others: Iterable[Incident], day: int) -> bool:
+    """Whether people know: it is open, or it was over days ago and is hardly higher now."""
+    for other in others:
+        if other.service == one.service:
+            since = 0 if other.end is None else day - other.end
+            if since <= ENDING or (since <= COOL and one.height < HIGHER * other.height):
+                return True
+    return False
 
 
 def hosted(tree: Tree, one: Incident, others: Iterable[Incident]) -> Incident:

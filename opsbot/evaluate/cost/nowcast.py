@@ -19,6 +19,8 @@ MEMORY = 30
 # What a morning shows of the last days before anything is learnt, and how far that may be wrong.
 USUAL, DOUBT = (0.9, 0.99), (0.1, 0.02)
 POOLED = 4.0
+# Fewer leaves than this cannot say that a morning is behind.
+FEWEST = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,14 @@ class Share:
 
     shown: Values
     doubt: Values
+
+
+def behind(shown: Values, expected: Values, usual: Values) -> float:
+    """By how much more or less of yesterday is billed than usual, as a share; from leaves that hardly vary."""
+    if len(shown) < FEWEST:
+        return 0.0
+    shift = float(np.median(shown / expected - usual))
+    return float(np.clip(shift * len(shown) / (len(shown) + 2.0), -0.3, 0.1))
 
 
 @dataclass(slots=True)
@@ -74,7 +84,9 @@ class Completeness:
         for place, ratio in enumerate(kept):
             seen[place, : len(ratio)] = ratio
         count, middle = _median(seen)
-        _, spread = _median(np.abs(seen - middle))
+        # Some mornings are behind as a whole: that part is found on the morning itself and is no doubt of the leaf.
+        behind = _median((seen - middle).T)[1] if seen.shape[1] >= FEWEST else np.zeros(len(seen))
+        _, spread = _median(np.abs(seen - middle - np.nan_to_num(behind)[:, None]))
         own = count / (count + POOLED)
         shown = own * np.nan_to_num(middle) + (1 - own) * _pooled(codes, middle, count >= 5, USUAL[lag])
         doubt = np.where(count >= 8, 1.4826 * np.nan_to_num(spread), 0.6 * DOUBT[lag])

@@ -15,19 +15,24 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from opsbot.evaluate.cost.season import Base, weekday
-from opsbot.evaluate.cost.tail import HORIZONS, Errors
+from opsbot.evaluate.cost.tail import HORIZONS, WILD, Errors
 from opsbot.evaluate.cost.tree import LEAF, Rows, Tree
 from opsbot.samples import Values
 
 LAGS = np.asarray([lag for lag, _ in HORIZONS])
 # Robust sigmas an excess must reach by horizon; more for sums of many leaves, where more goes wrong at once.
-SIGMAS = np.asarray([4.6, 4.6, 4.6, 4.6, 4.8, 5.2, 5.5])
+SIGMAS = np.asarray([4.4, 4.4, 4.5, 4.6, 4.8, 5.3, 5.8])
 GROUP = 1.1
 CEILING = 3.5
 PERCENT = 0.04
+# A row is tested a thousand times a year: -log of the chance that one test of a lone row may err; and a usual bill's rows.
+FAMILY, USUAL_ROWS = 3.0, 80
+# For rows that are wild by nature.
+WILD_FACTOR = 1.35
 SLOW = 4
-WEEKEND_SIGMAS = 3.3
+WEEKEND_SIGMAS = 4.0
 YOUNG, GROWN = 15, 40
+RARELY = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,22 +70,31 @@ class Candidate:
     weekend: bool = False
 
 
-def windows(cost: Values, day: int, bases: Mapping[int, Base]) -> tuple[Values, Values]:
-    """Mean excess per day and its scale, horizons x rows, of the windows that end on the ordinal `day`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Horizons x rows, money per day: excess of each window, what was expected in it, and the scale of its errors."""
 
-    The last column of `cost` is that day. NaN where the base is not known. Errors grow with what is expected, so the
-    scale is mostly that: a quiet weekend has a small one.
+    excess: Values
+    expected: Values
+    scale: Values
+
+
+def windows(cost: Values, day: int, bases: Mapping[int, Base]) -> Windows:
+    """The windows that end on the ordinal `day`, the last column of `cost`; NaN where the base is not known.
+
+    Errors grow with what is expected, so the scale is mostly that: a quiet weekend has a small one.
     """
     excess = np.full((len(HORIZONS), len(cost)), np.nan)
-    scale = np.full_like(excess, 1e-6)
+    expected, scale = np.zeros_like(excess), np.full_like(excess, 1e-6)
     for place, (lag, width) in enumerate(HORIZONS):
         base = bases.get(day - lag)
         if base is not None:
-            expected = base.expected(np.arange(day - width + 1, day + 1), len(cost))
-            excess[place] = (cost[:, -width:] - expected).mean(axis=1)
-            scale[place] = 0.85 * expected.mean(axis=1)
+            known = base.expected(np.arange(day - width + 1, day + 1), len(cost))
+            excess[place] = (cost[:, -width:] - known).mean(axis=1)
+            expected[place] = known.mean(axis=1)
+            scale[place] = 0.85 * expected[place]
             scale[place, : len(base.scale)] += 0.15 * base.scale
-    return excess, np.maximum(scale, 1e-6)
+    return Windows(excess=excess, expected=expected, scale=np.maximum(scale, 1e-6))
 
 
 def latest(cost: Values, day: int, bases: Mapping[int, Base]) -> Values:
@@ -101,23 +115,30 @@ def limits(
     errors: Errors, scale: Values, doubt: Values, grouped: NDArray[np.bool_], strict: float
 ) -> tuple[Values, Values]:
     """(sigma, limit) in money per day. `doubt` is what yesterday's incompleteness adds, horizons x rows."""
-    sigma = np.sqrt((errors.spread * scale) ** 2 + doubt**2 + (0.01 * scale) ** 2)
+    own = np.hypot(errors.spread * scale, 0.01 * scale)
+    sigma = np.hypot(own, doubt)
     factor = strict * SIGMAS[:, None] * np.where(grouped, GROUP, 1.0)[None, :]
     with np.errstate(invalid="ignore", over="ignore"):
         # Costs vary by factors: five sigmas of 50 % are not 250 % but e^2.
-        chance = np.expm1(np.minimum(factor * np.log1p(sigma / scale), 20.0)) * scale
-        limit = np.maximum(chance, errors.tail * scale)
+        chance = np.expm1(np.minimum(factor * np.log1p(own / scale), 20.0)) * scale
+        limit = np.maximum(np.hypot(chance, factor * doubt), strict * errors.tail * scale)
         # However wild its past: far above all of 60 days is news.
         capped = np.minimum(limit, np.maximum(CEILING * errors.most * scale, factor * sigma))
+    capped *= np.where(errors.spread[0] > WILD, WILD_FACTOR, 1.0)[None, :]
     return sigma, np.where(np.isnan(capped), np.inf, capped)
 
 
+def strictness(rows: int) -> float:
+    """The factor on all limits that keeps false alerts per bill alike, however many rows could raise one."""
+    return float(np.sqrt((np.log(max(rows, 1)) + FAMILY) / (np.log(USUAL_ROWS) + FAMILY)))
+
+
 def candidates(tree: Tree, look: Look) -> list[Candidate]:
-    """The strongest candidate of each account x service."""
+    """The strongest candidate of each account x service; that a weekend was worked through explains best."""
     best: dict[int, Candidate] = {}
     for found in (*_risen(tree, look), *_left_running(tree, look), *_fresh(tree, look)):
         scope = int(tree.service[found.row])
-        if scope not in best or found.score > best[scope].score:
+        if scope not in best or (found.weekend, found.score) > (best[scope].weekend, best[scope].score):
             best[scope] = found
     return list(best.values())
 
@@ -159,20 +180,43 @@ def _paid_for(tree: Tree, look: Look, horizon: int, row: int, size: float) -> bo
 
 
 def _back(look: Look, horizon: int, row: int) -> bool:
-    """Whether the row only returns to where it sat for a fortnight within the last three months."""
-    until = len(look.clean[row]) - LAGS[horizon]
-    past = look.clean[row, max(0, until - 90) : until]
+    """Whether the row only returns to where it sat for a fortnight within the last two months."""
+    past = _flat(look, horizon, row, look.clean[row])[: -int(LAGS[horizon])][-60:]
     if len(past) < 30:
         return False
-    levels = np.median(sliding_window_view(past, 14), axis=1)
+    highest = float(np.median(sliding_window_view(past, 14), axis=1).max())
+    base = look.bases[look.day - int(LAGS[horizon])]
+    level = float(base.level[row]) if row < len(base.level) else 0.0
     last = float(look.last[horizon, row])
-    return last - max(0.0, float(levels.max() - levels[-1])) < 0.4 * last
+    return last - max(0.0, highest - level) < 0.5 * last
 
 
 def _seen_before(look: Look, horizon: int, row: int) -> bool:
-    """Whether it rose like this at least twice in 120 days: a job on some days, a fee on the first."""
+    """Whether it rose like this at least twice in 120 days: a job on some days, a fee on the first.
+
+    With the shape of the week taken out; and without, where such days are rare: a fee knows no weekend.
+    """
+    unexplained, billed = look.clean[row], look.cost[row]
+    if _repeated(_flat(look, horizon, row, unexplained), horizon) or _repeated(unexplained, horizon, rare=RARELY):
+        return True
+    # What was told before is no precedent, unless it keeps coming back.
+    return _monthly(_flat(look, horizon, row, billed), horizon) or _repeated(billed, horizon, rare=RARELY, times=4)
+
+
+def _monthly(series: Values, horizon: int) -> bool:
+    """Whether the last two months rose as much on the same day, give or take two."""
     lag, width = HORIZONS[horizon]
-    past = look.cost[row, max(0, look.cost.shape[1] - lag - 120) :]
+    if len(series) < 66 + 14:
+        return False
+    usual = float(np.median(series[-lag - 14 : -lag]))
+    rise = float(series[-min(width, 3) :].mean()) - usual
+    months = (series[-1 - days - 2 : len(series) + 2 - days].max() - usual for days in (30, 61))
+    return all(month >= 0.75 * rise for month in months)
+
+
+def _repeated(series: Values, horizon: int, *, rare: float = 1.0, times: int = 2) -> bool:
+    lag, width = HORIZONS[horizon]
+    past = series[-lag - 120 :]
     until = len(past) - lag
     if until < 40:
         return False
@@ -183,7 +227,16 @@ def _seen_before(look: Look, horizon: int, row: int) -> bool:
     before = over[: until - width + 1]
     high = np.flatnonzero(before >= 0.75 * rise)
     episodes = 1 + int((np.diff(high) > 4).sum()) if len(high) else 0
-    return bool(episodes >= 2 and before.max() > 0.42 * rise)
+    return bool(episodes >= times and before.max() > 0.42 * rise and len(high) <= rare * len(before))
+
+
+def _flat(look: Look, horizon: int, row: int, series: Values) -> Values:
+    """A row's days without the shape of its week."""
+    base = look.bases[look.day - int(LAGS[horizon])]
+    if row >= len(base.level):
+        return series
+    flat: Values = series / base.week[row, weekday(np.arange(look.day + 1 - len(series), look.day + 1))]
+    return flat
 
 
 def _left_running(tree: Tree, look: Look) -> Iterator[Candidate]:
@@ -196,7 +249,7 @@ def _left_running(tree: Tree, look: Look) -> Iterator[Candidate]:
     dip = base.level * (base.week[:, :5].mean(axis=1) - base.week[:, weekday(days)].mean(axis=1))
     excess = look.excess[place, :rows]
     with np.errstate(invalid="ignore"):
-        over = (dip > 0.15 * base.level) & (excess > 0.65 * dip) & (excess < 1.5 * dip)
+        over = (dip > 0.25 * base.level) & (excess > 0.65 * dip) & (excess < 1.5 * dip)
         over &= (excess >= look.floor) & (excess > WEEKEND_SIGMAS * look.sigma[place, :rows])
     over &= tree.branching()[:rows] & (look.age[:rows] > GROWN)
     for row in np.flatnonzero(over):
@@ -211,11 +264,11 @@ def _left_running(tree: Tree, look: Look) -> Iterator[Candidate]:
 
 def _fresh(tree: Tree, look: Look) -> Iterator[Candidate]:
     """Leaves without a past: at once, unless the family around them only shifted."""
-    idle = (look.cost[:, -29:-3].mean(axis=1) < 0.1 * look.floor) & np.isinf(look.limit[0])
+    idle = (look.clean[:, -29:-3].mean(axis=1) < 0.1 * look.floor) & np.isinf(look.limit[0])
     young = (tree.level == LEAF) & ((look.age <= YOUNG) | idle)
     for row in np.flatnonzero(young & (look.cost[:, -1] >= look.floor)):
         daily = float(look.cost[row, -1])
-        since = 3 if idle[row] else int(look.age[row])
+        since = int(look.age[row]) if look.age[row] <= YOUNG else 3
         horizon = next((place for place, lag in enumerate(LAGS) if lag >= since), len(HORIZONS) - 1)
         family = tree.family(int(row))
         settled = family[~young[family]]
@@ -229,6 +282,6 @@ def _family_rose(tree: Tree, look: Look, row: int, horizon: int, daily: float) -
     above = int(tree.region[row])
     for place in range(horizon, len(HORIZONS)):
         rise = look.mean[place, above]
-        if rise > max(0.5 * look.mean[place, row], 3.0 * look.sigma[place, above]):
+        if rise > max(0.5 * look.mean[place, row], 0.75 * look.limit[place, above]):
             return bool(look.last[horizon, above] >= 0.5 * daily and not _back(look, place, above))
     return False

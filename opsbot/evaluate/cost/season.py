@@ -37,6 +37,11 @@ class Base:
         known: Values = np.maximum((self.level[:, None] + lean) * self.week[:, weekday(days)], 0.0)
         return known if len(known) == rows else np.vstack([known, np.zeros((rows - len(known), len(days)))])
 
+    def spread(self, same: Rows) -> Base:
+        """Known by distinct series, wanted by row: `same` is each row's series."""
+        parts = {"level": self.level, "week": self.week, "carry": self.carry, "scale": self.scale}
+        return Base(day=self.day, **{name: part[same] for name, part in parts.items()})
+
 
 def weekday(days: Rows) -> Rows:
     """Monday is 0; a day is a proleptic ordinal, and ordinal 1 is a Monday."""

@@ -18,7 +18,8 @@ Key = tuple[str, ...]
 
 @dataclass(slots=True)
 class Tree:
-    """Grows as leaves appear. `level`, `region`, `service` hold, for each row, what it is and the rows above it."""
+    """Grows as leaves appear. `level`, `region`, `service` hold, for each row, what it is and the rows above it;
+    `distinct` are rows that differ from each other, `same` the place among them of every row."""
 
     rows: dict[Key, int] = field(default_factory=dict)
     keys: list[Key] = field(default_factory=list)
@@ -26,6 +27,8 @@ class Tree:
     region: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
     service: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
     account: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
+    distinct: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
+    same: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
     _known: dict[Leaf, int] = field(default_factory=dict)
 
     def place(self, leaves: Iterable[Leaf]) -> Rows:
@@ -84,6 +87,16 @@ class Tree:
                 self.keys.append(key)
         return self.rows[own]
 
+    def _source(self) -> Rows:
+        """For each row the lowest one that is the same series: a node with one child is its child."""
+        source = np.arange(len(self.keys))
+        for level, above in ((LEAF, self.region), (REGION, self.service)):
+            rows = np.flatnonzero(self.level == level)
+            count = np.bincount(above[rows], minlength=len(source))
+            only = rows[count[above[rows]] == 1]
+            source[above[only]] = source[only]
+        return source
+
     def _link(self) -> None:
         depth = {5: LEAF, 3: REGION, 2: SERVICE}
         self.level = np.asarray([depth[len(key)] for key in self.keys], np.int64)
@@ -91,3 +104,4 @@ class Tree:
         self.service = np.asarray([self.rows[key[:2]] for key in self.keys], np.int64)
         accounts = {name: place for place, name in enumerate(dict.fromkeys(key[0] for key in self.keys))}
         self.account = np.asarray([accounts[key[0]] for key in self.keys], np.int64)
+        self.distinct, self.same = np.unique(self._source(), return_inverse=True)

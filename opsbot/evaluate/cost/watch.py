@@ -13,9 +13,10 @@ import numpy as np
 
 from opsbot.evaluate.cost.anomaly import Anomaly
 from opsbot.evaluate.cost.bill import Bill
-from opsbot.evaluate.cost.incident import Incident, aged, clean, covered_on, grown, hosted, opened
-from opsbot.evaluate.cost.nowcast import SETTLED, Completeness
-from opsbot.evaluate.cost.scan import LAGS, Look, candidates, latest, limits, windows
+from opsbot.evaluate.cost.drift import CALM, drift
+from opsbot.evaluate.cost.incident import Incident, aged, clean, covered_on, grown, hosted, known, opened
+from opsbot.evaluate.cost.nowcast import SETTLED, Completeness, behind
+from opsbot.evaluate.cost.scan import LAGS, Look, candidates, latest, limits, strictness, windows
 from opsbot.evaluate.cost.season import Base, base, week_shape
 from opsbot.evaluate.cost.tail import HORIZONS, Errors
 from opsbot.evaluate.cost.tell import told
@@ -24,8 +25,12 @@ from opsbot.samples import Values
 
 WINDOW = 150
 # Days before anything is said, days of errors before limits are trusted, days a new row's base needs to mean something.
-FIRST_WORD, TRUSTED, WARM = 60, 80, 14
+FIRST_WORD, TRUSTED, WARM = 60, 58, 14
 LEAST_BASE = 20
+# Of the floor; a leak's last days are a little lower than its last one.
+LEAST_HEIGHT = 0.75
+# Of the floor: rows below it hardly ever exceed it by chance and need no allowance.
+LARGE = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,41 +115,60 @@ class Watch:
         self._completeness.learn(today, cost)
         share = self._completeness.share([key[3] if len(key) > 3 else "" for key in self._tree.keys])
         now = cost.copy()
-        now[:, -1] /= share.shown[0]
+        shown = np.clip(share.shown[0] + self._behind(cost, share.shown[0], today), 0.1, 1.05)
+        now[:, -1] /= shown
         now[:, -2] /= share.shown[1]
-        doubt = (now[:, -1] * share.doubt[0] / share.shown[0]) ** 2
+        doubt = (now[:, -1] * share.doubt[0] / shown) ** 2
         return now, np.sqrt(self._tree.fold(doubt[:, None])[:, 0])
+
+    def _behind(self, cost: Values, usual: Values, today: int) -> float:
+        known = self._bases.get(today - SETTLED - 1)
+        if known is None:
+            return 0.0
+        expected = known.expected(np.asarray([today - 1]), len(cost))[:, 0]
+        calm = (self._tree.level == LEAF) & (self._errors.spread[0] <= CALM) & (expected > 1e-3 * cost[:, -3].sum())
+        return behind(cost[calm, -1], expected[calm], usual[calm])
 
     def _learn(self, cleaned: Values, today: int, *, usable: bool) -> dict[int, Base]:
         """Bases of settled days and their errors go to memory; those of the last days are for this morning only."""
         newest = today - SETTLED
-        week = week_shape(cleaned[:, : 1 - SETTLED], newest, self._tree.account)
+        week = self._week(cleaned[:, : 1 - SETTLED], newest)
+        shape = week
         since = max(self._learnt + 1, newest - cleaned.shape[1] + SETTLED + LEAST_BASE)
         for day in range(since, newest + 1):
-            self._settle(cleaned, today, day, week)
+            known = cleaned[:, : day + 1 - today]
+            # Catching up on a long past, a week's shape serves for the week.
+            shape = week if day == newest else self._week(known, day) if day % 7 == since % 7 else shape
+            self._settle(known, day, shape)
         self._learnt = max(self._learnt, newest)
         for day in [day for day in self._bases if day < newest - 40]:
             del self._bases[day]
         self._refresh(today)
         recent = range(newest + 1, today - 1) if usable else ()
-        return {day: base(cleaned[:, : day - today], day, week) for day in recent}
+        return {day: self._base(cleaned[:, : day + 1 - today], day, week) for day in recent}
 
-    def _settle(self, cleaned: Values, today: int, day: int, week: Values) -> None:
-        known = cleaned[:, : day + 1 - today]
-        if today - day > SETTLED:
-            week = week_shape(known, day, self._tree.account)
+    def _settle(self, known: Values, day: int, week: Values) -> None:
         if day - 1 in self._bases:
-            excess, scale = windows(known, day, self._bases)
+            seen = windows(known, day, self._bases)
+            excess = seen.excess - drift(self._tree, seen.excess, seen.expected, self._errors.spread[0])
             excess[:, covered_on(self._tree, self._incidents, day)] = np.nan
-            self._errors.put(self._unborn(excess, day) / scale)
-        self._bases[day] = base(known, day, week)
+            self._errors.put(self._unborn(excess, day) / seen.scale)
+        self._bases[day] = self._base(known, day, week)
+
+    def _base(self, known: Values, day: int, week: Values) -> Base:
+        """Rows that are the same series, such as a region of one leaf, are computed once."""
+        return base(known[self._tree.distinct], day, week).spread(self._tree.same)
+
+    def _week(self, known: Values, day: int) -> Values:
+        rows = self._tree.distinct
+        return week_shape(known[rows], day, self._tree.account[rows])
 
     def _refresh(self, today: int) -> None:
         if today - self._began < TRUSTED:
             return
         every = range(len(HORIZONS)) if not self._read else (today % len(HORIZONS),)
         for horizon in every:
-            self._errors.read(horizon)
+            self._errors.read(horizon, self._tree.distinct, self._tree.same)
         self._read = True
 
     def _unborn(self, excess: Values, day: int) -> Values:
@@ -156,10 +180,14 @@ class Watch:
         self, cost: Values, cleaned: Values, doubt: Values, today: int, fresh: dict[int, Base], floor: float
     ) -> Look:
         bases, day = self._bases | fresh, today - 1
-        mean, scale = windows(cleaned, day, bases)
+        seen = windows(cleaned, day, bases)
+        common = drift(self._tree, seen.excess, seen.expected, self._errors.spread[0])
+        mean, scale = seen.excess - common, seen.scale
         widths = np.asarray([width for _, width in HORIZONS])[:, None]
         grouped = self._tree.level != LEAF
-        sigma, limit = limits(self._errors, scale, doubt[None, :] / widths, grouped, self.sensitivity.strict)
+        large = self._tree.branching() & (cleaned[:, -28:].mean(axis=1) >= LARGE * floor)
+        strict = self.sensitivity.strict * strictness(int(large.sum()))
+        sigma, limit = limits(self._errors, scale, doubt[None, :] / widths, grouped, strict)
         usual = self._errors.middle * scale
         return Look(
             day=day,
@@ -169,7 +197,7 @@ class Watch:
             excess=self._unborn(mean, day) - usual,
             limit=limit,
             sigma=sigma,
-            last=latest(cleaned, day, bases) - usual,
+            last=latest(cleaned, day, bases) - common - usual,
             bases=bases,
             age=today - self._first,
             floor=floor,
@@ -184,10 +212,10 @@ class Watch:
     def _judge(self, look: Look, bill: Bill) -> tuple[Anomaly, ...]:
         before = {one.service for one in self._incidents if one.end is None}
         incidents = aged(self._incidents, look)
-        taken = {one.service for one in incidents if one.end is None or look.day - one.end <= 1}
         for found in sorted(candidates(self._tree, look), key=lambda one: -one.daily):
-            if int(self._tree.service[found.row]) not in taken:
-                incidents.append(hosted(self._tree, opened(self._tree, look, found), incidents))
+            one = hosted(self._tree, opened(self._tree, look, found), incidents)
+            if one.height >= LEAST_HEIGHT * look.floor and not known(one, incidents, look.day):
+                incidents.append(one)
         self._incidents = [self._retold(one, look) if grown(one, look) else one for one in incidents]
         live = [one for one in self._incidents if one.end is None or (one.end == look.day and one.service in before)]
         anomalies = tuple(
@@ -202,12 +230,11 @@ class Watch:
         return replace(one, told=look.day + 1, height_told=one.height)
 
     def _rebase(self, day: int) -> None:
-        """What was accepted is normal from here on: older bases say nothing about it, and it is cleaned away no more."""
-        for place, one in enumerate(self._incidents):
+        """What was accepted is normal from here on: bases learnt before say nothing about it."""
+        for one in self._incidents:
             if one.accepted and one.end == day:
                 rows = np.concatenate([one.rows, self._tree.region[one.rows], self._tree.service[one.rows]])
-                self._born[rows] = day + 1
-                self._incidents[place] = replace(one, start=day)
+                self._born[rows] = day - SETTLED + 2
 
     def _id(self, one: Incident) -> str:
         account, service, region, usage_type = self._tree.keys[one.cause][:4]

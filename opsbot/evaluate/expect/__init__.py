@@ -9,7 +9,19 @@ Regular expressions are RE2's: they take linear time, so an answer cannot stall 
 back with what was found: `status == 200 (503)`.
 """
 
-from opsbot.evaluate.expect.judge import Absent, Met, check, check_all, extract
-from opsbot.evaluate.expect.language import Expectation, Step, parse, parse_path
+from opsbot.evaluate.expect.judge import Absent, Met, check, check_all, extract, unmet
+from opsbot.evaluate.expect.language import Expectation, Misread, Step, parse, parse_path
 
-__all__ = ["Absent", "Expectation", "Met", "Step", "check", "check_all", "extract", "parse", "parse_path"]
+__all__ = [
+    "Absent",
+    "Expectation",
+    "Met",
+    "Misread",
+    "Step",
+    "check",
+    "check_all",
+    "extract",
+    "parse",
+    "parse_path",
+    "unmet",
+]

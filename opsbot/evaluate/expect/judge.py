@@ -35,12 +35,15 @@ class Met:
 def check(expectation: Expectation, result: ProbeResult, answer: Answer, now: datetime) -> Met:
     """Whether a probe's answer is as expected. `now` is for the days a certificate has left. Never raises."""
     found = _FOUND[expectation.subject](expectation, result, answer, now)
+    shown = found.why if isinstance(found, Absent) else _shown(expectation, found)
+    return Met(expectation, _met(expectation, found), f"{expectation.text} ({shown})")
+
+
+def _met(expectation: Expectation, found: Any) -> bool:
     if isinstance(found, Absent):
         # What is not there equals nothing and holds nothing.
-        met = expectation.negated or expectation.operator == "!="
-        return Met(expectation, met, f"{expectation.text} ({found.why})")
-    met = expectation.operator == "exists" or _compare(expectation, found)
-    return Met(expectation, met is not expectation.negated, f"{expectation.text} ({_shown(expectation, found)})")
+        return expectation.negated or expectation.operator == "!="
+    return (expectation.operator == "exists" or _compare(expectation, found)) is not expectation.negated
 
 
 def check_all(
@@ -48,6 +51,15 @@ def check_all(
 ) -> tuple[Met, ...]:
     """All of them: somebody who is woken wants to know everything that is wrong, not the first of it."""
     return tuple(check(one, result, answer, now) for one in expectations)
+
+
+def unmet(expectations: tuple[Expectation, ...], result: ProbeResult, answer: Answer, now: datetime) -> tuple[Met, ...]:
+    """Those that were not met: words are made for them alone, because nearly always there are none."""
+    missed = []
+    for one in expectations:
+        if not _met(one, _FOUND[one.subject](one, result, answer, now)):
+            missed.append(check(one, result, answer, now))
+    return tuple(missed)
 
 
 def extract(path: tuple[Step, ...], answer: Answer) -> str | Absent:

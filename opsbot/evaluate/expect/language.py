@@ -73,20 +73,36 @@ class Expectation:
         return _SUBJECTS[self.subject].reason
 
 
+class Misread(ValueError):
+    """An expectation that cannot be parsed; `column` is where reading stopped, 1 first."""
+
+    def __init__(self, what: str, column: int) -> None:
+        super().__init__(what)
+        self.column = column
+
+
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Expectation:
-    """Raises ValueError that says where, what was expected and what was found."""
+    """Raises Misread, a ValueError that says where, what was expected and what was found."""
     if len(text) > 500:
-        raise ValueError(f"expected at most 500 characters, got {len(text)}")
-    rest = text.strip()
-    subject = _subject(rest)
-    path, rest = _path(subject, rest[len(subject) :])
-    match = _OPERATOR.match(rest)
-    if match is None:
-        raise ValueError(f"expected one of {_SUBJECTS[subject].operators} after {subject!r}, got {rest.strip()[:40]!r}")
-    operator, negated = match["op"], bool(match["no"])
-    _check_operator(subject, operator, negated)
-    value = _value(subject, operator, rest[match.end() :].strip())
+        raise Misread(f"expected at most 500 characters, got {len(text)}", 501)
+    place = len(text) - len(text.lstrip())
+    try:
+        subject = _subject(text.strip())
+        place += len(subject)
+        path, rest = _path(subject, text[place:].rstrip())
+        place = len(text.rstrip()) - len(rest)
+        match = _OPERATOR.match(rest)
+        if match is None:
+            wanted = _SUBJECTS[subject].operators
+            raise ValueError(f"expected one of {wanted} after {subject!r}, got {rest.strip()[:40]!r}")
+        place += len(rest) - len(rest.lstrip())
+        operator, negated = match["op"], bool(match["no"])
+        _check_operator(subject, operator, negated)
+        place = len(text.rstrip()) - len(rest) + match.end()
+        value = _value(subject, operator, rest[match.end() :].strip())
+    except ValueError as error:
+        raise Misread(str(error), place + 1) from None
     return Expectation(text.strip(), subject, path, operator, negated, value)
 
 

@@ -38,7 +38,7 @@ def result(**changes: object) -> ProbeResult:
     return ProbeResult(**told | changes)  # type: ignore[arg-type]
 
 
-ANSWER = Answer(raw_headers=((b"Content-Type", b"application/json"), (b"X-A", b"1"), (b"x-a", b"2")), body=BODY)
+ANSWER = Answer(head=b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-A: 1\r\nx-a: 2", body=BODY)
 
 
 @pytest.mark.parametrize(
