@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from opsbot.model.environment import Environment, Labels
@@ -20,8 +20,6 @@ from opsbot.probing import Probe
 
 if TYPE_CHECKING:
     # The daemon imports this module and must not pay for numpy.
-    from opsbot.evaluate.cost.bill import Bill
-    from opsbot.evaluate.costdata import BudgetsRead, CostDay, CostReading, Metric, Shown
     from opsbot.samples import Grid
 
 
@@ -97,59 +95,6 @@ class Cloud(Protocol):
 
     def usage(self) -> Usage:
         """What this object has asked so far."""
-
-
-class Allowance(Protocol):
-    """How many requests of Cost Explorer a payer may still make; each is counted before it is made."""
-
-    @property
-    def left(self) -> int: ...
-
-    @property
-    def why(self) -> str:
-        """Why no more are allowed, for people."""
-
-    def take(self) -> bool:
-        """One more request; False when the day's or the month's are used up."""
-
-    def give_back(self) -> None:
-        """The last one failed and is not charged."""
-
-
-class Bills(Protocol):
-    """What AWS charges its payers, read only. One payer that cannot be read never stops another: it is a gap."""
-
-    def bill_estimate(self, morning: date, readings: Sequence[CostReading]) -> Estimate:
-        """The price of `bill` for one payer with these readings behind it: asks AWS nothing."""
-
-    def bill(self, payer: Environment, morning: date, readings: Sequence[CostReading], allowance: Allowance) -> Shown:
-        """What is due this morning after these readings (oldest first), and what the allowance leaves of the past."""
-
-    def budgets(self, environment: Environment) -> BudgetsRead: ...
-
-
-class Costs(Protocol):
-    """What payers were shown, morning by morning, and what asking has cost. Raises StoreError."""
-
-    def keep(self, shown: Shown) -> None:
-        """A morning's days and readings in one transaction; the same given twice is kept once."""
-
-    def readings(self, payer: str) -> tuple[CostReading, ...]:
-        """Oldest first."""
-
-    def days(self, payer: str, first: date, end: date, *, morning: date | None = None) -> tuple[CostDay, ...]:
-        """The days [first, end) as a morning showed them; without one, as they were shown last."""
-
-    def bills(
-        self, payer: str, since: date, until: date, *, depth: int = 150, metric: Metric | None = None
-    ) -> Iterator[Bill]:
-        """Each morning of [since, until] that was read, oldest first: the `depth` days before it as it showed them, in
-        amortized cost unless told. A day that was read only later stands as it was then; one never read is a gap."""
-
-    def allowance(self, payer: str, day: date, *, per_day: int, per_month: int) -> Allowance: ...
-
-    def requests(self, payer: str, day: date) -> tuple[int, int]:
-        """Requests of that day and of its month so far."""
 
 
 class History(Protocol):

@@ -2,7 +2,7 @@
 
 Two tables of two things each, DAILY: account x usage type, service x usage type; a third only where a usage type is
 shared; and record type x service for what is no usage. boto3 has no paginator for it, so pages are turned by hand, each
-one allowed before it is asked (`ports.Allowance`), because each is a cent. The API's end is exclusive; it lives in
+one allowed before it is asked (`Allowance`), because each is a cent. The API's end is exclusive; it lives in
 us-east-1 alone.
 """
 
@@ -25,8 +25,8 @@ from opsbot.aws.words import clipped
 from opsbot.evaluate.cost.bill import USAGE, Leaf
 from opsbot.evaluate.costdata.days import METRICS, CostDay, CostGap, CostReading, Shown
 from opsbot.evaluate.costdata.join import Margins, Pair, joined, shared
+from opsbot.evaluate.costdata.ports import Allowance
 from opsbot.model.environment import Environment
-from opsbot.ports import Allowance
 from opsbot.samples import Values
 
 REGION = "us-east-1"
