@@ -14,12 +14,13 @@ from opsbot.errors import PlanTooDear
 from opsbot.model.environment import Environment
 from opsbot.model.resource import Inventory
 from opsbot.model.run import Usage
-from opsbot.ports import Allowance, Ask, CustomMetric, Estimate, Reading
+from opsbot.ports import Ask, CustomMetric, Estimate, Reading
 
 if TYPE_CHECKING:
     from opsbot.aws.costplan import CostLimits
     from opsbot.aws.session import Sessions
     from opsbot.evaluate.costdata import BudgetsRead, CostReading, Shown
+    from opsbot.evaluate.costdata.ports import Allowance
 
 
 class Aws:
@@ -70,13 +71,13 @@ class Aws:
             raise PlanTooDear(price, self._max_usd)
         return iter(Readings(planned, self._sessions, self._pool, self._meter, self._threads))
 
-    def bill_estimate(
-        self, morning: date, readings: Sequence[CostReading], limits: CostLimits | None = None
-    ) -> Estimate:
-        """The price of `bill` for one payer: pure, asks AWS nothing."""
-        from opsbot.aws.costplan import CostLimits, estimate
+    def bill_requests(
+        self, payer: Environment, morning: date, readings: Sequence[CostReading], limits: CostLimits | None = None
+    ) -> int:
+        """As in `opsbot.evaluate.costdata.ports.Bills`."""
+        from opsbot.aws.costplan import CostLimits, requests
 
-        return estimate(morning, readings, limits or CostLimits())
+        return 0 if payer.cost_export else requests(morning, readings, limits or CostLimits())
 
     def bill(
         self,
@@ -86,7 +87,7 @@ class Aws:
         allowance: Allowance,
         limits: CostLimits | None = None,
     ) -> Shown:
-        """As in `ports.Bills`."""
+        """As in `Bills`."""
         from opsbot.aws.costplan import CostLimits
 
         if payer.cost_export:
@@ -98,7 +99,7 @@ class Aws:
         return read_bill(self._sessions, self._meter, payer, morning, readings, allowance, limits or CostLimits())
 
     def budgets(self, environment: Environment) -> BudgetsRead:
-        """As in `ports.Bills`."""
+        """As in `Bills`."""
         from opsbot.aws.spending import read_budgets
 
         return read_budgets(self._sessions, environment)

@@ -6,12 +6,11 @@ month before on the 6th and the 11th, when it is closed; the past, as far as it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from opsbot.evaluate.costdata.days import CostReading
-from opsbot.ports import Estimate
 
 FRESH_DAYS = 4
 WEEK = 7
@@ -21,7 +20,6 @@ REQUESTS = 4
 # AWS names no figure for a page; a page seen to hold more raises it.
 PAGE_ROWS = 5000
 CHUNK_MOST = 62
-USD = 0.01
 CALL = "ce:GetCostAndUsage"
 
 
@@ -30,7 +28,7 @@ class CostLimits:
     """`per_day` and `per_month` requests of one payer; `depth` days of the past are wanted in the end."""
 
     per_day: int = 10
-    per_month: int = 220
+    per_month: int = 310
     depth: int = 150
 
 
@@ -55,25 +53,26 @@ def due(morning: date, readings: Sequence[CostReading], budget: int) -> Span | N
     if before:
         last = max(one.morning for one in before)
         first = min(first, last - timedelta(days=FRESH_DAYS - 1))
-    wider = ((_open_month(morning, readings), "the open month"), (_closed(morning, readings), "the month that closed"))
-    for start, said in wider:
-        if start is not None and start < first:
-            first, why = start, said
     fit = days_that_fit(readings, budget)
+    for stale in _stale(morning, readings):
+        if stale.first < first and (fit is None or (morning - stale.first).days <= fit):
+            first, why = stale.first, stale.why
     if fit is not None and (morning - first).days > fit:
         first, why = morning - timedelta(days=fit), f"as many of the last days as {budget} requests bring"
     return Span(first=first, end=morning, why=why)
 
 
 def further(morning: date, readings: Sequence[CostReading], depth: int, budget: int) -> Span | None:
-    """The next piece of the past, newest first, as large as the rest of the day's requests brings."""
+    """The next piece, as large as the rest of the day's requests brings: first of what has to be read again and was too
+    much for one request plan, then of the past, newest first."""
     if not readings or budget < REQUESTS:
         return None
-    earliest, oldest = _known_since(readings), morning - timedelta(days=depth)
     fit = min(days_that_fit(readings, budget) or 0, CHUNK_MOST)
-    if earliest <= oldest or not fit:
-        return None
-    return Span(first=max(oldest, earliest - timedelta(days=fit)), end=earliest, why="the past")
+    past = Span(first=morning - timedelta(days=depth), end=_known_since(readings), why="the past")
+    for span in (*_stale(morning, readings), past):
+        if fit and span.first < span.end:
+            return Span(first=max(span.first, span.end - timedelta(days=fit)), end=span.end, why=span.why)
+    return None
 
 
 def days_that_fit(readings: Sequence[CostReading], budget: int) -> int | None:
@@ -86,13 +85,12 @@ def days_that_fit(readings: Sequence[CostReading], budget: int) -> int | None:
     return max(1, int((budget - REQUESTS / 2) * page / (last.rows / last.days)))
 
 
-def estimate(morning: date, readings: Sequence[CostReading], limits: CostLimits) -> Estimate:
-    """What the morning will take: never more than the day's cap."""
+def requests(morning: date, readings: Sequence[CostReading], limits: CostLimits) -> int:
+    """How many the morning will take: never more than the day's cap."""
     span = due(morning, readings, limits.per_day)
-    calls = 0
-    if span is not None:
-        calls = limits.per_day if _wants_past(morning, readings, limits) else _usual(span, readings, limits.per_day)
-    return Estimate(calls=((CALL, calls),) if calls else (), metrics=0, datapoints=0, usd=calls * USD)
+    if span is None:
+        return 0
+    return limits.per_day if _wants_past(morning, readings, limits) else _usual(span, readings, limits.per_day)
 
 
 def _wants_past(morning: date, readings: Sequence[CostReading], limits: CostLimits) -> bool:
@@ -115,18 +113,19 @@ def _known_since(readings: Sequence[CostReading]) -> date:
     return since
 
 
-def _open_month(morning: date, readings: Sequence[CostReading]) -> date | None:
+def _stale(morning: date, readings: Sequence[CostReading]) -> Iterator[Span]:
+    """What was read, and must be again: the open month once a week, the one before once after each day on which it may
+    have been closed. `end` is from where on that has been done."""
+    if not readings:
+        return
     start = morning.replace(day=1)
-    lately = (morning - one.morning < timedelta(days=WEEK) for one in readings if one.first <= start < one.end)
-    return None if not readings or any(lately) else start
-
-
-def _closed(morning: date, readings: Sequence[CostReading]) -> date | None:
-    """The month before, once after each day on which it may have been closed."""
-    passed = [day for day in CLOSED_ON if morning.day >= day]
-    start = (morning.replace(day=1) - timedelta(days=1)).replace(day=1)
-    if not passed or not readings or _known_since(readings) > start:
-        return None
-    after = morning.replace(day=passed[-1])
-    done = any(one.morning >= after and one.first <= start < one.end for one in readings)
-    return None if done else start
+    targets = [(start, morning - timedelta(days=WEEK - 1), "the open month")]
+    if passed := [day for day in CLOSED_ON if morning.day >= day]:
+        before = (start - timedelta(days=1)).replace(day=1)
+        targets.append((before, morning.replace(day=passed[-1]), "the month that closed"))
+    for first, since, why in targets:
+        done = [one for one in readings if one.morning >= since]
+        end = _known_since(done) if done else morning
+        # What was never read at all is the past's business.
+        if _known_since(readings) <= first < end:
+            yield Span(first=first, end=end, why=why)

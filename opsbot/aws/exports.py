@@ -135,7 +135,10 @@ def _named(client: Any, bucket: str, found: list[Kept]) -> list[str]:
     if not manifests:
         tables = [one.key for one in found if _is_table(one.key)]
         if not tables:
-            raise ExportError(f"s3://{bucket}: expected files that end in .csv or .csv.gz, found none", hint="Parquet is not read: export CSV")  # fmt: skip
+            raise ExportError(
+                f"s3://{bucket}: expected files that end in .csv or .csv.gz, found none",
+                hint="Parquet is not read: export CSV",
+            )
         return tables
     return [key for _, one in sorted(manifests.items(), key=str) for key in _in_manifest(client, bucket, one.key)]
 

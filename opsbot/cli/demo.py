@@ -142,10 +142,12 @@ class Stage:
             yield Peers(aws=aws, slack=chat, mail=post)
 
     def jobs(self) -> list[str]:
+        """Those that tell somebody: the others look at what the demo does not have, such as probes."""
         from opsbot import home
 
         found = home.find(self.home, {}, Path.cwd())
-        return [file.name for file in found.jobs()]
+        told = found.config.read_text(encoding="utf-8")
+        return [file.name for file in found.jobs() if f"[jobs.{file.name}]" in told]
 
     def serve(self, peers: Peers) -> int:
         """Be the daemon in the demo's home until somebody stops it; Ctrl-C reaches it by itself."""

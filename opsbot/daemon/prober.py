@@ -96,7 +96,7 @@ class Prober:
             except queue.Empty:
                 break
         self._judge_heartbeats(probes)
-        self._herald.look(news=self.book.write(self._duty.now()))
+        self._herald.look(news=self.book.write())
         if time.monotonic() - self._rolled >= ROLL_EVERY and probes:
             self._rolled = time.monotonic()
             self._uptime.roll_up(self._duty.now())

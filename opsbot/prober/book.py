@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 WINDOW = timedelta(minutes=5)
 HEARTBEAT_EVERY = 60.0
-# A standing that does not change is written so often, for the moment it was last seen at.
-SEEN_EVERY = timedelta(seconds=60)
 # About ten minutes of ten thousand probes. Beyond that only their number is kept.
 MOST = 200_000
 _BATCH = 5_000
@@ -47,7 +45,6 @@ class Book:
         self._flips: list[Flip] = []
         self._missing: Counter[tuple[str, datetime]] = Counter()
         self._shown: dict[str, Certified] = {}
-        self._seen_written = _NEVER
 
     def open(self, probes: Iterable[Probe]) -> None:
         """Take these probes over; others are forgotten. Raises StoreError."""
@@ -88,20 +85,16 @@ class Book:
         """So many turns of a probe did not come about."""
         self._missing[probe, _window(at)] += count
 
-    def write(self, now: datetime) -> bool:
+    def write(self) -> bool:
         """Everything that is new, in one transaction each thousands; whether people have something to hear."""
-        refresh = abs(now - self._seen_written) >= SEEN_EVERY
         self._bound()
         untold = any(not flip.told for flip in self._flips)
         while self._samples or self._dirty or self._flips:
             some = self._samples[:_BATCH]
-            names = self._dirty | self._seen.keys() if refresh else self._dirty
-            standings = [self._standing(name) for name in sorted(names) if name in self._standings]
+            standings = [self._standing(name) for name in sorted(self._dirty) if name in self._standings]
             self._uptime.record(some, standings, self._flips)
             self._samples = self._samples[_BATCH:]
             self._dirty, self._flips = set(), []
-            if refresh:
-                self._seen_written, refresh = now, False
         if self._missing:
             self._uptime.account([_missing(name, at, count) for (name, at), count in sorted(self._missing.items())])
             self._missing.clear()

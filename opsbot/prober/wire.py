@@ -10,13 +10,14 @@ import fcntl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
 from opsbot import probing
 from opsbot.model.probe import ProbeResult, ProbeState
 from opsbot.model.uptime import Certified, Sample
+from opsbot.probes.draft import draft
 from opsbot.probing import Probe
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,26 +113,26 @@ def read(line: bytes) -> Said:
         raise ValueError(f"no line of the prober: {error}") from error
 
 
+_SampleDraft, _FoundDraft = draft(Sample), draft(Found)
+
+
 def _read(row: list[Any]) -> Found:
-    probe, slot, at, state, seconds, reason, phases, *rest = row
-    sample = Sample(
-        probe=probe,
-        at=_EPOCH + timedelta(microseconds=at),
-        state=_STATES[state],
-        seconds=seconds,
-        reason=reason,
-        phases=tuple((name, each) for name, each in zip(PHASES, phases, strict=True) if each is not None),
-    )
-    if not rest:
-        return Found(sample=sample, slot=slot)
-    why, evidence, certificate = rest
-    return Found(
-        sample=sample,
-        slot=slot,
-        why=why,
-        evidence=tuple((name, value) for name, value in evidence),
-        certified=certificate and _read_certificate(probe, sample.at, certificate),
-    )
+    sample = _SampleDraft()
+    sample.probe, slot, at, state, sample.seconds, sample.reason, phases, *rest = row
+    sample.at = _EPOCH + timedelta(microseconds=at)
+    sample.state = _STATES[state]
+    sample.phases = tuple([one for one in zip(PHASES, phases, strict=True) if one[1] is not None])
+    sample.excused = False
+    sample.__class__ = Sample
+    found = _FoundDraft()
+    found.sample, found.slot = sample, slot
+    found.why, found.evidence, found.certified = "", (), None
+    if rest:
+        found.why, evidence, certificate = rest
+        found.evidence = tuple((name, value) for name, value in evidence)
+        found.certified = certificate and _read_certificate(sample.probe, sample.at, certificate)
+    found.__class__ = Found
+    return cast("Found", found)
 
 
 def _evidence(result: ProbeResult) -> list[tuple[str, str]]:

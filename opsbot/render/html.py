@@ -23,6 +23,8 @@ from opsbot.render.view import Line, Page, chart_anchor, page
 
 _MOST = 200  # findings told in full in one list
 _TRENDS = 60
+# Rows of a table beside that many findings; a mail is cut off where it gets too long.
+_MANY, _FEW = 40, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def place(
     try:
         return _template(templates, job).render(
             p=view, c=LIGHT, k=DARK, marks=MARKS, sans=SANS, mono=MONO, draw=draw, trend=trend, bars=bars, most=most,
-            mail=mail, strip_size=strip.size, kind_of=lambda part: type(part).__name__, anchor_of=chart_anchor,
+            mail=mail, room=lambda: most + (_FEW if mail else _MANY), strip_size=strip.size,
+            kind_of=lambda part: type(part).__name__, anchor_of=chart_anchor,
         )  # fmt: skip
     except TemplateError as error:
         where = f"{getattr(error, 'name', None) or 'report.html.j2'}"

@@ -75,7 +75,7 @@ def unpack(body: bytes) -> tuple[Numbers, Values]:
 
 
 def _turned(column: NDArray[np.generic]) -> bytes:
-    return column.view(np.uint8).reshape(len(column), -1).T.tobytes()
+    return column.view(np.uint8).reshape(len(column), column.dtype.itemsize).T.tobytes()
 
 
 def _straight(plain: bytes, at: int, count: int, kind: str) -> NDArray[np.generic]:

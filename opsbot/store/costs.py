@@ -8,21 +8,17 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import numpy as np
-from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from opsbot.evaluate.cost.bill import Bill, Leaf
 from opsbot.evaluate.costdata.days import METRICS, CostDay, CostReading, Metric, Shown
 from opsbot.samples import Values
-from opsbot.store import cost_rows, rows
+from opsbot.store import cost_retention, cost_rows, rows
 from opsbot.store import tables as t
 from opsbot.store.cost_rows import Numbers
 from opsbot.store.engine import in_turn, reading, writing
 from opsbot.store.ledger import upsert
 
-KEPT = timedelta(days=430)
-"""Thirteen months: what a month is compared with a year later."""
-REVISIONS = timedelta(days=70)
-"""How long each morning's own view is kept; completeness is learnt from the last month of them."""
 DEPTH = 150
 
 
@@ -81,25 +77,13 @@ class SqlCosts:
             return _spent(db, payer, day)
 
     def forget(self, now: datetime) -> int:
-        """Drop days past their time, and revisions that a later one replaced and nobody learns from; how many went."""
-        today, c = now.date(), t.cost_day.c
-        later = t.cost_day.alias("later").c
-        replaced = exists().where(later.payer == c.payer, later.day == c.day, later.shown > c.shown)
-        oldest, revised = (today - KEPT).toordinal(), (today - REVISIONS).toordinal()
-        with writing(self._engine) as db:
-            gone = db.execute(delete(t.cost_day).where(c.day < oldest)).rowcount
-            # Two statements: what to drop is found first, because not every database deletes from what it looks at.
-            old = db.execute(select(c.payer, c.day, c.shown).where(c.day < revised, replaced)).all()
-            for payer, day, shown in old:
-                gone += db.execute(delete(t.cost_day).where(c.payer == payer, c.day == day, c.shown == shown)).rowcount
-            db.execute(delete(t.cost_reading).where(t.cost_reading.c.morning < oldest))
-            db.execute(delete(t.cost_spent).where(t.cost_spent.c.day < oldest))
-        return gone
+        """As `cost_retention.forget`, which a store's own `prune` does too."""
+        return cost_retention.forget(self._engine, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlAllowance:
-    """`ports.Allowance` in the store: every process that reads this payer counts on the same row."""
+    """`Allowance` in the store: every process that reads this payer counts on the same row."""
 
     engine: Engine
     payer: str

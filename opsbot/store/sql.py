@@ -30,7 +30,7 @@ from opsbot.model.message import Message
 from opsbot.model.run import Run, RunState
 from opsbot.model.status import Status
 from opsbot.ports import Artifact
-from opsbot.store import backup, lines, retention, rows
+from opsbot.store import backup, cost_retention, lines, retention, rows
 from opsbot.store import tables as t
 from opsbot.store.claiming import start_attempt
 from opsbot.store.engine import in_turn, reading, writing
@@ -68,6 +68,7 @@ class SqlStore(SqlOutbox):
 
     def prune(self, now: datetime) -> Pruned:
         """Drop what nobody asks for any more, in small transactions; nothing that still has to be told."""
+        cost_retention.forget(self.engine, now)
         return retention.prune(self.engine, now)
 
     def close(self) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, select, text, update
 
 from opsbot.errors import StoreError
 from opsbot.evaluate import slo
@@ -23,19 +23,32 @@ from opsbot.store import rows, uptime_rows
 from opsbot.store import tables as t
 from opsbot.store.engine import in_turn, reading, translated, writing
 from opsbot.store.ledger import upsert
+from opsbot.store.uptime_rolling import (
+    DAY,
+    FINER,
+    HOUR,
+    SECOND,
+    WINDOW,
+    first,
+    floor,
+    journal,
+    lower,
+    note,
+    numbers,
+    roll_buckets,
+    roll_journal,
+    rolled_until,
+    some_of,
+    stored,
+)
 from opsbot.store.uptime_rows import COUNTED, Told
 
-WINDOW, HOUR, DAY = 300, 3600, 86400
 RAW, FINE, HOURLY = timedelta(days=14), timedelta(days=30), timedelta(days=730)
 FLIPS = timedelta(days=400)
 _TIDY = timedelta(hours=1)
-_SECOND = 1_000_000
-_FINER = {HOUR: WINDOW, DAY: HOUR}
-_NAMES = 500
 _TRY = "SELECT pg_try_advisory_lock(hashtextextended('opsbot/prober', 0))"
 # Of a long gap so much is rolled up in one transaction: nobody waits longer for the database.
 _SLICE = {HOUR: 6 * HOUR, DAY: 7 * DAY}
-_RECKONED = ("up", "degraded", "down", "unsure", "excused", "seconds_sum", "seconds_max", "counts")
 
 
 class SqlUptime:
@@ -69,12 +82,12 @@ class SqlUptime:
             for one in sorted(buckets, key=lambda bucket: (ids[bucket.probe], bucket.start)):
                 _account(db, ids[one.probe], one)
             if buckets:
-                _lower(db, min(rows.micros(one.start) for one in buckets))
+                lower(db, min(rows.micros(one.start) for one in buckets))
 
     def roll_up(self, now: datetime) -> None:
         with writing(self._engine) as db:
             in_turn(db, "uptime")
-            _roll_journal(db, rows.micros(now), _numbers(db))
+            roll_journal(db, rows.micros(now), numbers(db))
         for length in (HOUR, DAY):
             while self._roll_slice(length, rows.micros(now)):
                 pass
@@ -85,9 +98,9 @@ class SqlUptime:
     def samples(self, probe: str, period: Period) -> tuple[Sample, ...]:
         start, end = rows.micros(period.start), rows.micros(period.end)
         with reading(self._engine) as db:
-            found = [told for told in _journal(db) if told[0] == probe]
+            found = [told for told in journal(db) if told[0] == probe]
             mine = select(t.probe.c.id).where(t.probe.c.name == probe).scalar_subquery()
-            near = t.probe_chunk.c.start.between(_floor(start, WINDOW), end)
+            near = t.probe_chunk.c.start.between(floor(start, WINDOW), end)
             for at, body in db.execute(
                 select(t.probe_chunk.c.start, t.probe_chunk.c.body).where(t.probe_chunk.c.probe_id == mine, near)
             ):
@@ -102,7 +115,7 @@ class SqlUptime:
         if seconds not in (WINDOW, HOUR, DAY):
             raise ValueError(f"expected buckets of 5 minutes, an hour or a day, got {length}")
         # Whole buckets only: whoever asks from noon on for days gets that day.
-        start, end = _floor(rows.micros(period.start), seconds), rows.micros(period.end)
+        start, end = floor(rows.micros(period.start), seconds), rows.micros(period.end)
         with reading(self._engine) as db:
             names = {row.id: row.name for row in db.execute(select(t.probe.c.id, t.probe.c.name))}
             wanted = names if probes is None else {id: name for id, name in names.items() if name in probes}
@@ -114,7 +127,7 @@ class SqlUptime:
         query = select(t.probe.c.name, t.probe_standing).join(t.probe_standing)
         with reading(self._engine) as db:
             found = db.execute(query.order_by(t.probe.c.name)).mappings().all()
-            seen = {told[0]: told[1] for told in sorted(_journal(db), key=lambda told: told[1])}
+            seen = {told[0]: told[1] for told in sorted(journal(db), key=lambda told: told[1])}
         return {
             row["name"]: uptime_rows.read_standing(
                 row["name"], {**row, "seen": max(row["seen"], seen.get(row["name"], 0))}
@@ -189,7 +202,7 @@ class SqlUptime:
         """The number of each name; new ones get one."""
         if any(name not in self._ids for name in names):
             with writing(self._engine) as db:
-                found = _numbers(db)
+                found = numbers(db)
                 new = sorted({rows.text(name) for name in names} - found.keys())
                 if new:
                     in_turn(db, "probes")
@@ -197,7 +210,7 @@ class SqlUptime:
                         upsert(db, t.probe).on_conflict_do_nothing(index_elements=["name"]),
                         [{"name": name} for name in new],
                     )
-                    found = _numbers(db)
+                    found = numbers(db)
             self._ids = found
         return {name: self._ids[rows.text(name)] for name in names}
 
@@ -205,21 +218,21 @@ class SqlUptime:
         """One stretch of buckets of this length; whether there is more to do."""
         with writing(self._engine) as db:
             in_turn(db, "uptime")
-            until = _floor(min(_until(db, _FINER[length]), now), length)
-            ids = _numbers(db).values()
-            begin = _first(db, _FINER[length], _floor(_until(db, length), length), until, ids)
-            end = until if begin is None else min(until, _floor(begin, length) + _SLICE[length] * _SECOND)
+            until = floor(min(rolled_until(db, FINER[length]), now), length)
+            ids = numbers(db).values()
+            begin = first(db, FINER[length], floor(rolled_until(db, length), length), until, ids)
+            end = until if begin is None else min(until, floor(begin, length) + _SLICE[length] * SECOND)
             if begin is not None:
-                _roll_buckets(db, length, _floor(begin, length), end, ids)
-            if end > _until(db, length):
-                _note(db, length, end)
+                roll_buckets(db, length, floor(begin, length), end, ids)
+            if end > rolled_until(db, length):
+                note(db, length, end)
             return end < until
 
     def _forget(self, now: datetime) -> None:
         chunk, bucket = t.probe_chunk.c, t.probe_bucket.c
         with reading(self._engine) as db:
-            ids = sorted(_numbers(db).values())
-        for some in _some(ids):
+            ids = sorted(numbers(db).values())
+        for some in some_of(ids):
             with writing(self._engine) as db:
                 # By number and moment, which is the key: nothing else is looked at.
                 db.execute(delete(t.probe_chunk).where(chunk.probe_id.in_(some), chunk.start < rows.micros(now - RAW)))
@@ -230,19 +243,6 @@ class SqlUptime:
             db.execute(delete(t.probe_flip).where(t.probe_flip.c.told, t.probe_flip.c.at < rows.micros(now - FLIPS)))
 
 
-def _numbers(db: Connection) -> dict[str, int]:
-    return {row.name: row.id for row in db.execute(select(t.probe.c.name, t.probe.c.id))}
-
-
-def _floor(moment: int, length: int) -> int:
-    return moment - moment % (length * _SECOND)
-
-
-def _some(ids: Sequence[int]) -> Iterable[Sequence[int]]:
-    for start in range(0, len(ids), _NAMES):
-        yield ids[start : start + _NAMES]
-
-
 def _put_standings(db: Connection, values: list[dict[str, Any]]) -> None:
     if values:
         new = upsert(db, t.probe_standing)
@@ -251,7 +251,7 @@ def _put_standings(db: Connection, values: list[dict[str, Any]]) -> None:
 
 
 def _account(db: Connection, id: int, one: Bucket) -> None:
-    start = _floor(rows.micros(one.start), WINDOW)
+    start = floor(rows.micros(one.start), WINDOW)
     added = {"missing": one.missing, "pardoned": one.excused}
     empty = dict.fromkeys(COUNTED, 0) | {"seconds_sum": 0.0, "seconds_max": 0.0, "counts": b""}
     new = upsert(db, t.probe_bucket).values({"length": WINDOW, "probe_id": id, "start": start} | empty | added)
@@ -259,116 +259,15 @@ def _account(db: Connection, id: int, one: Bucket) -> None:
     db.execute(new.on_conflict_do_update(index_elements=["length", "probe_id", "start"], set_=more))
 
 
-def _until(db: Connection, length: int) -> int:
-    return db.scalar(select(t.probe_rolled.c.until).where(t.probe_rolled.c.length == length)) or 0
-
-
-def _first(db: Connection, length: int, start: int, end: int, ids: Collection[int]) -> int | None:
-    """The oldest bucket's start in this span; None if there is none."""
-    bucket = t.probe_bucket.c
-    span = (bucket.length == length, bucket.start >= start, bucket.start < end)
-    oldest = [
-        db.scalar(select(func.min(bucket.start)).where(*span, bucket.probe_id.in_(some))) for some in _some(sorted(ids))
-    ]
-    return min((one for one in oldest if one is not None), default=None)
-
-
-def _note(db: Connection, length: int, until: int) -> None:
-    new = upsert(db, t.probe_rolled).values(length=length, until=until)
-    db.execute(new.on_conflict_do_update(index_elements=["length"], set_={"until": until}))
-
-
-def _lower(db: Connection, moment: int) -> None:
-    """Something came late: hours and days from there on are not complete any more."""
-    late = (t.probe_rolled.c.length > WINDOW, t.probe_rolled.c.until > moment)
-    db.execute(update(t.probe_rolled).where(*late).values(until=moment))
-
-
-def _journal(db: Connection) -> list[Told]:
-    bodies = db.scalars(select(t.probe_journal.c.body)).all()
-    return [told for body in bodies for told in uptime_rows.read_journal(body)]
-
-
-def _roll_journal(db: Connection, now: int, ids: dict[str, int]) -> None:
-    """Samples whose window is over become chunks and buckets; the others stay in the journal."""
-    ended = _floor(now, WINDOW)
-    found = db.execute(select(t.probe_journal.c.id, t.probe_journal.c.body)).all()
-    windows: dict[tuple[str, int], dict[int, Told]] = defaultdict(dict)
-    rest: list[Told] = []
-    for row in found:
-        for told in uptime_rows.read_journal(row.body):
-            if told[1] < ended:
-                windows[told[0], _floor(told[1], WINDOW)][told[1]] = told
-            else:
-                rest.append(told)
-    if windows:
-        _keep(db, windows, ids)
-        _empty_journal(db, [row.id for row in found], rest)
-        _lower(db, min(start for _, start in windows))
-    _note(db, WINDOW, ended)
-
-
-def _keep(db: Connection, windows: dict[tuple[str, int], dict[int, Told]], ids: dict[str, int]) -> None:
-    chunks, counted = [], []
-    for (name, start), many in windows.items():
-        mine = (t.probe_chunk.c.probe_id == ids[name], t.probe_chunk.c.start == start)
-        before = db.scalar(select(t.probe_chunk.c.body).where(*mine))
-        if before is not None:
-            many |= {told[1]: told for told in uptime_rows.read_chunk(name, before, start)}
-        told = [many[at] for at in sorted(many)]
-        key = {"probe_id": ids[name], "start": start}
-        chunks.append(key | {"body": uptime_rows.chunk(told, start)})
-        counted.append(key | {"length": WINDOW} | uptime_rows.counted(told))
-    new = upsert(db, t.probe_chunk)
-    db.execute(
-        new.on_conflict_do_update(index_elements=["probe_id", "start"], set_={"body": new.excluded.body}), chunks
-    )
-    _put_buckets(db, counted, _RECKONED)
-
-
-def _put_buckets(db: Connection, values: list[dict[str, Any]], reckoned: Sequence[str]) -> None:
-    new = upsert(db, t.probe_bucket)
-    set_ = {name: new.excluded[name] for name in reckoned}
-    db.execute(new.on_conflict_do_update(index_elements=["length", "probe_id", "start"], set_=set_), values)
-
-
-def _empty_journal(db: Connection, ids: Sequence[str], rest: list[Told]) -> None:
-    for start in range(0, len(ids), _NAMES):
-        db.execute(delete(t.probe_journal).where(t.probe_journal.c.id.in_(ids[start : start + _NAMES])))
-    if rest:
-        body = uptime_rows.journal(map(uptime_rows.sample, rest))
-        db.execute(insert(t.probe_journal), {"id": hashlib.blake2b(body, digest_size=16).hexdigest(), "body": body})
-
-
-def _stored(db: Connection, length: int, start: int, end: int, ids: Collection[int]) -> Sequence[rows.Row]:
-    bucket = t.probe_bucket.c
-    found: list[rows.Row] = []
-    for some in _some(sorted(ids)):
-        span = (bucket.length == length, bucket.probe_id.in_(some), bucket.start >= start, bucket.start < end)
-        found += db.execute(select(t.probe_bucket).where(*span).order_by(bucket.probe_id, bucket.start)).mappings()
-    return found
-
-
-def _roll_buckets(db: Connection, length: int, start: int, end: int, ids: Collection[int]) -> None:
-    groups: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
-    for row in _stored(db, _FINER[length], start, end, ids):
-        groups[row["probe_id"], _floor(row["start"], length)].append(dict(row))
-    values = [
-        {"length": length, "probe_id": id, "start": at} | uptime_rows.added(many) for (id, at), many in groups.items()
-    ]
-    if values:
-        _put_buckets(db, values, (*_RECKONED, "missing", "pardoned"))
-
-
 def _read(db: Connection, length: int, start: int, end: int, names: Mapping[int, str]) -> dict[str, tuple[Bucket, ...]]:
     """Complete buckets as they are stored, later ones from what is finer."""
     if length == WINDOW:
         return _finest(db, start, end, names)
-    until = _floor(_until(db, length), length)
+    until = floor(rolled_until(db, length), length)
     found: dict[str, list[Bucket]] = defaultdict(list)
-    for row in _stored(db, length, start, min(end, until), names):
+    for row in stored(db, length, start, min(end, until), names):
         found[names[row["probe_id"]]].append(uptime_rows.bucket(names[row["probe_id"]], row))
-    later = _read(db, _FINER[length], max(start, until), end, names) if end > until else {}
+    later = _read(db, FINER[length], max(start, until), end, names) if end > until else {}
     for name, buckets in later.items():
         found[name] += slo.merged(buckets, timedelta(seconds=length))
     return {name: tuple(buckets) for name, buckets in found.items()}
@@ -376,13 +275,13 @@ def _read(db: Connection, length: int, start: int, end: int, names: Mapping[int,
 
 def _finest(db: Connection, start: int, end: int, names: Mapping[int, str]) -> dict[str, tuple[Bucket, ...]]:
     found: dict[str, list[Bucket]] = defaultdict(list)
-    for row in _stored(db, WINDOW, start, end, names):
+    for row in stored(db, WINDOW, start, end, names):
         found[names[row["probe_id"]]].append(uptime_rows.bucket(names[row["probe_id"]], row))
     known = set(names.values())
     fresh: dict[tuple[str, int], dict[int, Told]] = defaultdict(dict)
-    for told in _journal(db):
+    for told in journal(db):
         if start <= told[1] < end and told[0] in known:
-            fresh[told[0], _floor(told[1], WINDOW)][told[1]] = told
+            fresh[told[0], floor(told[1], WINDOW)][told[1]] = told
     for (name, at), many in fresh.items():
         row = uptime_rows.counted(many.values()) | {"start": at, "length": WINDOW}
         found[name].append(uptime_rows.bucket(name, row))

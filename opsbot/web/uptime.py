@@ -44,6 +44,7 @@ _STROKES: Mapping[Verdict, tuple[str, int]] = {
 }
 _WAITS = Word("quiet", "…", "Waiting")
 _UP = Word("ok", "✓", "Up")
+_WELL = (Status.OK, Status.INFO)
 _ORDER = (Status.CRITICAL, Status.UNKNOWN, Status.WARNING, Status.INFO, Status.OK)
 
 
@@ -211,7 +212,7 @@ def _row(line: Line, name: str, drawn: bool) -> str:
     word = line.word
     state = f"<td class={word.css} title={word.word.split()[0]}>" if line.status is not Status.OK else "<td>"
     cell = strip(line.bars) if drawn else "<td>"
-    return f"<tr>{state}{word.glyph}<th>{name}{cell}<td>{figure(line.share)}"
+    return f"<tr>{state}{word.glyph}<td>{name}{cell}<td>{figure(line.share)}"
 
 
 def figure(share: float | None) -> str:
@@ -220,10 +221,13 @@ def figure(share: float | None) -> str:
 
 
 def strip(bars: Sequence[Status | None]) -> str:
-    """A table cell with one bar a day; all well is a class and nothing more."""
-    if all(bar in (Status.OK, Status.INFO) for bar in bars):
-        return "<td class=g>"
-    return f"<td><svg>{paths(bars)}</svg>"
+    """A table cell with one bar a day; all well since the probe was there is a class and nothing more."""
+    there = next((place for place, bar in enumerate(bars) if bar is not None), len(bars))
+    known = bars[there:]
+    if all(bar in _WELL for bar in known):
+        return "<td class=g>" if not there else f'<td class="g g{len(known)}">' if known else "<td>"
+    trouble = sum(bar not in _WELL for bar in known)
+    return f'<td><svg role=img aria-label="{plural(trouble, "day")} not well">{paths(bars)}</svg>'
 
 
 def paths(bars: Sequence[Status | None]) -> str:

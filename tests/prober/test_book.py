@@ -75,7 +75,7 @@ def test_turns_that_did_not_come_about_are_missing(
 ) -> None:
     book = opened(uptime, probe())
     book.take(found("api", slot, seconds=30.0 * (slot or 0) + n / 10) for n, slot in enumerate(slots))
-    book.write(START)
+    book.write()
     assert account(uptime) == (len(slots), 0, 0, missing, 0)
     spans = [bucket.missing for bucket in uptime.buckets(WHOLE, timedelta(minutes=5))["api"]]
     assert max(spans) <= 10, "each where it should have been"
@@ -84,12 +84,12 @@ def test_turns_that_did_not_come_about_are_missing(
 def test_a_new_daemon_counts_what_nobody_asked_meanwhile(uptime: SqlUptime) -> None:
     before = opened(uptime, probe())
     before.take(found("api", slot) for slot in range(4))
-    before.write(START)
+    before.write()
     after = opened(uptime, probe())
     assert after.soon(START + 100 * SECOND) == ()
     assert after.soon(START + timedelta(minutes=10)) == ("api",)
     after.take([found("api", 7_000, seconds=600.0)])
-    after.write(START)
+    after.write()
     # Slots of another boot of the machine have nothing to do with those before; the clock has: 17 turns of 30 s.
     assert account(uptime) == (5, 0, 0, 16, 0)
 
@@ -99,7 +99,7 @@ def test_another_pace_has_other_slots(uptime: SqlUptime) -> None:
     book.take([found("api", 10, seconds=0)])
     book.open([probe(every=1.0)])
     book.take([found("api", 300, seconds=1)])
-    book.write(START)
+    book.write()
     assert account(uptime)[3] == 0
 
 
@@ -111,14 +111,14 @@ def test_one_cause_is_told_once(uptime: SqlUptime) -> None:
     for slot in (1, 2, 3):
         # The children first: their turns come before their parent's.
         book.take(found(name, slot, DOWN) for name in reversed(names))
-    assert book.write(START)
+    assert book.write()
     assert [(flip.probe, flip.after) for flip in uptime.untold()] == [("vpn", DOWN)]
     standings = uptime.standings()
     assert {standings[child.name].blamed for child in children} == {"vpn"}
     assert account(uptime, "c7") == (1, 2, 0, 0, 1)
     for slot in (4, 5, 6):
         book.take(found(name, slot) for name in names)
-    book.write(START)
+    book.write()
     assert [(flip.probe, flip.after) for flip in uptime.untold()] == [("vpn", DOWN), ("vpn", UP)]
 
 
@@ -130,12 +130,12 @@ def test_the_probers_own_trouble_is_one_flip(uptime: SqlUptime) -> None:
     for slot in (1, 2, 3):
         book.take(found(each.name, slot, UNSURE) for each in probes)
         book.note_prober(START + slot * SECOND, "self.network", "no gateway")
-    book.write(START)
+    book.write()
     assert [(flip.probe, flip.after, flip.why) for flip in uptime.untold()] == [(PROBER, UNSURE, "no gateway")]
     assert account(uptime, "p3") == (1, 0, 3, 0, 0)
     book.take(found(each.name, 4) for each in probes)
     book.note_prober(START + 9 * SECOND, "", "")
-    book.write(START)
+    book.write()
     assert [flip.after for flip in uptime.untold()] == [UNSURE, UP]
 
 
@@ -147,12 +147,12 @@ def test_nothing_is_lost_or_doubled_when_the_database_fails(tmp_path: Path) -> N
     for slot in range(40):
         book.take([found("api", slot, DOWN if 10 <= slot < 20 else UP)])
         try:
-            book.write(START + slot * 30 * SECOND)
+            book.write()
         except StoreError:
             continue
     while True:
         try:
-            book.write(START + timedelta(hours=1))
+            book.write()
             break
         except StoreError:
             continue
@@ -184,14 +184,14 @@ class _Failing:
 def test_a_restarted_daemon_tells_nothing_again(uptime: SqlUptime) -> None:
     first = opened(uptime, probe())
     first.take(found("api", slot, DOWN if slot else UP) for slot in range(4))
-    first.write(START)
+    first.write()
     uptime.told(uptime.untold())
     second = opened(uptime, probe())
     second.take(found("api", slot, DOWN) for slot in range(4, 9))
-    assert not second.write(START)
+    assert not second.write()
     assert uptime.untold() == ()
     second.take(found("api", slot) for slot in (9, 10))
-    assert second.write(START)
+    assert second.write()
 
 
 def test_what_is_kept_of_a_result(uptime: SqlUptime) -> None:
@@ -200,20 +200,20 @@ def test_what_is_kept_of_a_result(uptime: SqlUptime) -> None:
     book.take([found("api", 0, certified=shown)])
     book.take(found("api", slot, DOWN, why="refused", evidence=(("status", "503"),)) for slot in (1, 2))
     book.take([found("stranger", 1, DOWN)])
-    book.write(START)
+    book.write()
     assert uptime.certificates() == {"api": shown}
     standing = uptime.standings()["api"]
     assert (standing.why, standing.evidence, standing.reason) == ("refused", (("status", "503"),), "tcp.refused")
     assert "stranger" not in uptime.standings()
     book.take(found("api", slot) for slot in (3, 4))
-    book.write(START)
+    book.write()
     assert uptime.standings()["api"].evidence == ()
 
 
 def test_a_heartbeat_changes_at_its_first_verdict(uptime: SqlUptime) -> None:
     book = opened(uptime, probe("backup", target=None, heartbeat=Heartbeat(), every=86_400.0))
     book.take([found("backup", None, seconds=0), found("backup", None, DOWN, seconds=60)])
-    book.write(START)
+    book.write()
     assert [(flip.probe, flip.after) for flip in uptime.untold()] == [("backup", DOWN)]
     assert book.soon(START) == ()
 

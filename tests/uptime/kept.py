@@ -56,7 +56,8 @@ class Kept:
 
     def _of(self, name: str, length: timedelta) -> tuple[Bucket, ...]:
         if (name, length) not in self._merged:
-            self._merged[name, length] = slo.merged(self.fine[name], length)
+            finer = [bucket for bucket in self.fine[name] if bucket.length <= length]
+            self._merged[name, length] = slo.merged(finer, length)
         return self._merged[name, length]
 
     def standings(self) -> Mapping[str, Standing]:

@@ -117,7 +117,7 @@ def test_a_standing_that_held_already_is_taken_as_it_is() -> None:
 
 
 def hour(ago: int, **counts: int) -> Bucket:
-    return Bucket(probe="api", start=NOW - ago * HOUR, length=HOUR, **counts)
+    return Bucket(probe="api", start=NOW - ago * HOUR, length=HOUR, **counts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def public_page(serve: Serve) -> Server:
 
 
 def names(body: str) -> list[str]:
-    return re.findall(r"<th>(?:<a [^>]*>)?([^<]+)", body.partition("<tbody>")[2])
+    return re.findall(r"<tr><td[^>]*>.<td>(?:<a [^>]*>)?([^<]+)", body.partition("<tbody>")[2])
 
 
 def test_all_probes_worst_first(open_page: Server) -> None:
@@ -197,5 +197,17 @@ def test_a_run_of_equal_days_is_one_stroke(bars: tuple[Status | None, ...], draw
     assert paths(bars) == drawn
 
 
-def test_a_row_that_is_well_weighs_nothing() -> None:
-    assert strip((OK,) * 90) == "<td class=g>"
+@pytest.mark.parametrize(
+    ("bars", "cell"),
+    [
+        ((OK,) * 90, "<td class=g>"),
+        ((NONE,) * 50 + (OK,) * 40, '<td class="g g40">'),
+        ((NONE,) * 90, "<td>"),
+        (
+            (OK, BAD),
+            '<td><svg role=img aria-label="1 day not well"><path d="M0 14h2"/><path class=d2 d="M3 10h2"/></svg>',
+        ),
+    ],
+)
+def test_a_row_that_is_well_weighs_next_to_nothing(bars: tuple[Status | None, ...], cell: str) -> None:
+    assert strip(bars) == cell

@@ -70,5 +70,5 @@ class Anomaly:
 
     @property
     def news(self) -> bool:
-        """Whether people should be told this morning."""
-        return self.state in (State.OPENED, State.GROWING)
+        """Whether people should be told this morning; a drop is listed and told to nobody."""
+        return self.kind is not Kind.DROP and self.state in (State.OPENED, State.GROWING)

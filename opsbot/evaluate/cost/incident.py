@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from opsbot.evaluate.cost.anomaly import Kind
 from opsbot.evaluate.cost.scan import LAGS, Candidate, Look
 from opsbot.evaluate.cost.season import Base, weekday
 from opsbot.evaluate.cost.tail import HORIZONS
@@ -63,8 +64,7 @@ class Incident:
     height_told: float
     score: float
     horizon: int
-    fresh: bool
-    weekend: bool
+    kind: Kind | None
     host: int = -1
     quiet: int = 0
     end: int | None = None
@@ -85,7 +85,7 @@ def opened(tree: Tree, look: Look, found: Candidate) -> Incident:
     """Where it began and what it covers, as far as this morning shows."""
     rows = _covered(tree, look, found)
     before = look.day - int(LAGS[found.horizon])
-    level, week = _before(look.bases[before], rows, fresh=found.fresh)
+    level, week = _before(look.bases[before], rows, fresh=found.kind is Kind.NEW)
     days = np.arange(before + 1, look.day + 1)
     excess = look.cost[rows, -len(days) :] - level[:, None] * week[:, weekday(days)]
     total = excess.sum(axis=0)
@@ -105,8 +105,7 @@ def opened(tree: Tree, look: Look, found: Candidate) -> Incident:
         height_told=height,
         score=found.score,
         horizon=found.horizon,
-        fresh=found.fresh,
-        weekend=found.weekend,
+        kind=found.kind,
     )
 
 

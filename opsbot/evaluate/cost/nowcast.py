@@ -102,9 +102,9 @@ def _median(seen: Values) -> tuple[Values, Values]:
 
 
 def _pooled(codes: NDArray[np.int64], middle: Values, known: NDArray[np.bool_], usual: float) -> Values:
+    """The middle of what is known of each row's kind."""
     pooled = np.full(int(codes.max(initial=-1)) + 1, usual)
-    order = np.argsort(codes[known], kind="stable")
-    kinds, starts = np.unique(codes[known][order], return_index=True)
-    for kind, group in zip(kinds, np.split(middle[known][order], starts[1:]), strict=False):
-        pooled[kind] = np.median(group)
+    order = np.lexsort((middle[known], codes[known]))
+    kinds, starts, sizes = np.unique(codes[known][order], return_index=True, return_counts=True)
+    pooled[kinds] = middle[known][order][starts + (sizes - 1) // 2]
     return pooled[codes]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from opsbot.evaluate.cost.anomaly import Kind
 from opsbot.evaluate.cost.season import Base, weekday
 from opsbot.evaluate.cost.tail import HORIZONS, WILD, Errors
 from opsbot.evaluate.cost.tree import LEAF, Rows, Tree
@@ -21,16 +22,16 @@ from opsbot.samples import Values
 
 LAGS = np.asarray([lag for lag, _ in HORIZONS])
 # Robust sigmas an excess must reach by horizon; more for sums of many leaves, where more goes wrong at once.
-SIGMAS = np.asarray([4.4, 4.4, 4.5, 4.6, 4.8, 5.3, 5.8])
+SIGMAS = np.asarray([4.4, 4.4, 4.6, 4.7, 5.1, 5.8, 6.4])
 GROUP = 1.1
 CEILING = 3.5
 PERCENT = 0.04
 # A row is tested a thousand times a year: -log of the chance that one test of a lone row may err; and a usual bill's rows.
 FAMILY, USUAL_ROWS = 3.0, 80
 # For rows that are wild by nature.
-WILD_FACTOR = 1.35
+WILD_FACTOR = 1.5
 SLOW = 4
-WEEKEND_SIGMAS = 4.0
+# Days after which a leaf, and a node, has a past to be judged by.
 YOUNG, GROWN = 15, 40
 RARELY = 0.15
 
@@ -59,15 +60,17 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A node above its limit: `row` the node, `top` its most risen leaf, `horizon` the test that saw it best."""
+    """A node above its limit: `row` the node, `top` its most risen leaf, `horizon` the test that saw it best.
+
+    `kind` is set where the test that found it knows what it is.
+    """
 
     row: int
     top: int
     horizon: int
     score: float
     daily: float
-    fresh: bool = False
-    weekend: bool = False
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,17 +136,8 @@ def strictness(rows: int) -> float:
     return float(np.sqrt((np.log(max(rows, 1)) + FAMILY) / (np.log(USUAL_ROWS) + FAMILY)))
 
 
-def candidates(tree: Tree, look: Look) -> list[Candidate]:
-    """The strongest candidate of each account x service; that a weekend was worked through explains best."""
-    best: dict[int, Candidate] = {}
-    for found in (*_risen(tree, look), *_left_running(tree, look), *_fresh(tree, look)):
-        scope = int(tree.service[found.row])
-        if scope not in best or (found.weekend, found.score) > (best[scope].weekend, best[scope].score):
-            best[scope] = found
-    return list(best.values())
-
-
-def _risen(tree: Tree, look: Look) -> Iterator[Candidate]:
+def risen(tree: Tree, look: Look) -> Iterator[Candidate]:
+    """Every row and horizon above its limit that nothing explains."""
     slow = (np.arange(len(HORIZONS)) >= SLOW)[:, None]
     size = np.maximum(look.excess, look.last)
     with np.errstate(invalid="ignore"):
@@ -158,16 +152,20 @@ def _risen(tree: Tree, look: Look) -> Iterator[Candidate]:
 
 
 def _judged(tree: Tree, look: Look, horizon: int, row: int, size: float) -> Candidate | None:
-    if _back(look, horizon, row) or _seen_before(look, horizon, row):
+    if back(look, horizon, row) or seen_before(look, horizon, row):
         return None
     score = float(look.excess[horizon, row] / look.limit[horizon, row])
     if tree.level[row] == LEAF:
         if _paid_for(tree, look, horizon, row, size):
             return None
         return Candidate(row=row, top=row, horizon=horizon, score=score, daily=size)
+    return Candidate(row=row, top=top(tree, look, horizon, row), horizon=horizon, score=0.9 * score, daily=size)
+
+
+def top(tree: Tree, look: Look, horizon: int, row: int) -> int:
+    """The leaf of a node that rose most."""
     leaves = tree.below(row)
-    top = int(leaves[np.argmax(np.nan_to_num(look.mean[horizon, leaves], nan=-np.inf))])
-    return Candidate(row=row, top=top, horizon=horizon, score=0.9 * score, daily=size)
+    return int(leaves[np.argmax(np.nan_to_num(look.mean[horizon, leaves], nan=-np.inf))])
 
 
 def _paid_for(tree: Tree, look: Look, horizon: int, row: int, size: float) -> bool:
@@ -179,7 +177,7 @@ def _paid_for(tree: Tree, look: Look, horizon: int, row: int, size: float) -> bo
     return rise + fallen < 0.6 * rise or size + fallen < 0.85 * look.floor
 
 
-def _back(look: Look, horizon: int, row: int) -> bool:
+def back(look: Look, horizon: int, row: int) -> bool:
     """Whether the row only returns to where it sat for a fortnight within the last two months."""
     past = _flat(look, horizon, row, look.clean[row])[: -int(LAGS[horizon])][-60:]
     if len(past) < 30:
@@ -191,7 +189,7 @@ def _back(look: Look, horizon: int, row: int) -> bool:
     return last - max(0.0, highest - level) < 0.5 * last
 
 
-def _seen_before(look: Look, horizon: int, row: int) -> bool:
+def seen_before(look: Look, horizon: int, row: int) -> bool:
     """Whether it rose like this at least twice in 120 days: a job on some days, a fee on the first.
 
     With the shape of the week taken out; and without, where such days are rare: a fee knows no weekend.
@@ -237,51 +235,3 @@ def _flat(look: Look, horizon: int, row: int, series: Values) -> Values:
         return series
     flat: Values = series / base.week[row, weekday(np.arange(look.day + 1 - len(series), look.day + 1))]
     return flat
-
-
-def _left_running(tree: Tree, look: Look) -> Iterator[Candidate]:
-    """A weekend that looks like the week: less is needed to believe it, because it says how much to expect."""
-    place = {5: 0, 6: 1}.get(int(weekday(np.asarray([look.day]))[0]))
-    if place is None or (base := look.bases.get(look.day - 1 - place)) is None:
-        return
-    rows = len(base.level)
-    days = np.arange(look.day - place, look.day + 1)
-    dip = base.level * (base.week[:, :5].mean(axis=1) - base.week[:, weekday(days)].mean(axis=1))
-    excess = look.excess[place, :rows]
-    with np.errstate(invalid="ignore"):
-        over = (dip > 0.25 * base.level) & (excess > 0.65 * dip) & (excess < 1.5 * dip)
-        over &= (excess >= look.floor) & (excess > WEEKEND_SIGMAS * look.sigma[place, :rows])
-    over &= tree.branching()[:rows] & (look.age[:rows] > GROWN)
-    for row in np.flatnonzero(over):
-        if not _seen_before(look, place, int(row)):
-            leaves = tree.below(int(row))
-            top = int(leaves[np.argmax(np.nan_to_num(look.mean[place, leaves], nan=-np.inf))])
-            score = float(excess[row] / (WEEKEND_SIGMAS * look.sigma[place, row]))
-            yield Candidate(
-                row=int(row), top=top, horizon=place, score=0.95 * score, daily=float(excess[row]), weekend=True
-            )
-
-
-def _fresh(tree: Tree, look: Look) -> Iterator[Candidate]:
-    """Leaves without a past: at once, unless the family around them only shifted."""
-    idle = (look.clean[:, -29:-3].mean(axis=1) < 0.1 * look.floor) & np.isinf(look.limit[0])
-    young = (tree.level == LEAF) & ((look.age <= YOUNG) | idle)
-    for row in np.flatnonzero(young & (look.cost[:, -1] >= look.floor)):
-        daily = float(look.cost[row, -1])
-        since = int(look.age[row]) if look.age[row] <= YOUNG else 3
-        horizon = next((place for place, lag in enumerate(LAGS) if lag >= since), len(HORIZONS) - 1)
-        family = tree.family(int(row))
-        settled = family[~young[family]]
-        if len(settled) and not _family_rose(tree, look, int(row), horizon, daily):
-            continue
-        score = daily / look.floor
-        yield Candidate(row=int(row), top=int(row), horizon=horizon, score=score, daily=daily, fresh=True)
-
-
-def _family_rose(tree: Tree, look: Look, row: int, horizon: int, daily: float) -> bool:
-    above = int(tree.region[row])
-    for place in range(horizon, len(HORIZONS)):
-        rise = look.mean[place, above]
-        if rise > max(0.5 * look.mean[place, row], 0.75 * look.limit[place, above]):
-            return bool(look.last[horizon, above] >= 0.5 * daily and not _back(look, place, above))
-    return False

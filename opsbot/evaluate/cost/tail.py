@@ -21,7 +21,7 @@ RARE = 1 / 3000
 ABOVE_MOST = 1.25
 RECENT, CLEARLY, QUICK = 42, 0.6, 3
 # Rows whose single days are usually off by this much and more: their past is a poor guide to what they can do.
-WILD, ERRATIC = 0.4, 1.0
+WILD, ERRATIC = 0.4, 0.6
 
 
 @dataclass(slots=True)

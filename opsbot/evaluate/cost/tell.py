@@ -8,7 +8,6 @@ from datetime import date
 import numpy as np
 
 from opsbot.evaluate.cost.anomaly import Anomaly, Kind, RootCause, State
-from opsbot.evaluate.cost.bill import COMMITMENTS, Bill
 from opsbot.evaluate.cost.incident import LEFT, Incident, slow
 from opsbot.evaluate.cost.scan import Look
 from opsbot.evaluate.cost.tree import Key, Tree
@@ -17,7 +16,7 @@ from opsbot.samples import Values
 MOST_CAUSES, LEAST_SHARE = 5, 0.02
 
 
-def told(tree: Tree, look: Look, one: Incident, *, incidents: Iterable[Incident], bill: Bill, id: str) -> Anomaly:
+def told(tree: Tree, look: Look, one: Incident, *, incidents: Iterable[Incident], id: str) -> Anomaly:
     """The anomaly as it stands this morning. Its dollars are those of its own leaves; companions are only named."""
     first = look.day + 1 - look.cost.shape[1]
     start = max(one.start, first)
@@ -28,7 +27,7 @@ def told(tree: Tree, look: Look, one: Incident, *, incidents: Iterable[Incident]
     span = slice(0, last - start + 1)
     impact = float(excess[:, span].sum())
     daily = float(excess[:, span].sum(axis=0)[-2:].mean())
-    kind = _kind(one, excess.sum(axis=0)[span], bill)
+    kind = _kind(one, excess.sum(axis=0)[span])
     account, service = tree.keys[one.cause][:2]
     causes = _causes(tree, one, excess[:, span].sum(axis=1))
     also = sorted({tree.keys[other.cause][1] for other in incidents if other.host == one.service})
@@ -82,26 +81,12 @@ def _cause(key: Key, impact: float, whole: float) -> RootCause:
     )
 
 
-def _kind(one: Incident, total: Values, bill: Bill) -> Kind:
-    if one.fresh:
-        return Kind.NEW
-    if one.weekend:
-        return Kind.WEEKEND
-    if _commitment_fell(bill, one.start):
-        return Kind.COMMITMENT
+def _kind(one: Incident, total: Values) -> Kind:
+    if one.kind is not None:
+        return one.kind
     if len(total) >= 8 and slow(one) and total[-3:].mean() > 1.4 * total[: len(total) // 2].mean():
         return Kind.LEAK
     return Kind.STEP if len(total) >= 3 else Kind.SPIKE
-
-
-def _commitment_fell(bill: Bill, start: int) -> bool:
-    """Whether the daily fee of a Savings Plan or reservation halved within two days of `start`."""
-    rows = [place for place, leaf in enumerate(bill.leaves) if leaf.record_type in COMMITMENTS]
-    column = start - bill.first.toordinal()
-    if not rows or column < 10:
-        return False
-    fee = np.nan_to_num(bill.cost[rows, max(0, column - 10) : column + 3])
-    return bool((fee[:, 10:].min(axis=1) < 0.5 * np.median(fee[:, :8], axis=1)).any())
 
 
 def _confidence(score: float) -> float:

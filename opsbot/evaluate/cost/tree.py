@@ -42,8 +42,11 @@ class Tree:
         """Leaf rows added up into the rows above them; the others of `leaves` must be zero."""
         whole = leaves.copy()
         own = self.leaf_rows
-        np.add.at(whole, self.region[own], leaves[own])
-        np.add.at(whole, self.service[own], leaves[own])
+        for above in (self.region[own], self.service[own]):
+            order = np.argsort(above, kind="stable")
+            rows, starts = np.unique(above[order], return_index=True)
+            if len(rows):
+                whole[rows] = np.add.reduceat(leaves[own[order]], starts, axis=0)
         return whole
 
     @property

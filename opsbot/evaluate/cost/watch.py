@@ -13,11 +13,14 @@ import numpy as np
 
 from opsbot.evaluate.cost.anomaly import Anomaly
 from opsbot.evaluate.cost.bill import Bill
+from opsbot.evaluate.cost.commitment import ended
 from opsbot.evaluate.cost.drift import CALM, drift
+from opsbot.evaluate.cost.drop import drops
 from opsbot.evaluate.cost.incident import Incident, aged, clean, covered_on, grown, hosted, known, opened
 from opsbot.evaluate.cost.nowcast import SETTLED, Completeness, behind
-from opsbot.evaluate.cost.scan import LAGS, Look, candidates, latest, limits, strictness, windows
+from opsbot.evaluate.cost.scan import LAGS, Look, latest, limits, strictness, windows
 from opsbot.evaluate.cost.season import Base, base, week_shape
+from opsbot.evaluate.cost.suspects import candidates
 from opsbot.evaluate.cost.tail import HORIZONS, Errors
 from opsbot.evaluate.cost.tell import told
 from opsbot.evaluate.cost.tree import LEAF, Rows, Tree
@@ -92,7 +95,10 @@ class Watch:
         days = bill.cost[:, -WINDOW:]
         cost = np.zeros((len(self._tree.keys), days.shape[1]))
         usage = place >= 0
-        np.add.at(cost, place[usage], days[usage])
+        if len(np.unique(place[usage])) == int(usage.sum()):
+            cost[place[usage]] = days[usage]
+        else:
+            np.add.at(cost, place[usage], days[usage])
         self._grow(len(cost), today, days.shape[1])
         gaps = np.isnan(cost.sum(axis=0))
         for column in np.flatnonzero(gaps):
@@ -212,19 +218,18 @@ class Watch:
     def _judge(self, look: Look, bill: Bill) -> tuple[Anomaly, ...]:
         before = {one.service for one in self._incidents if one.end is None}
         incidents = aged(self._incidents, look)
-        for found in sorted(candidates(self._tree, look), key=lambda one: -one.daily):
+        suspects = candidates(self._tree, look, self._errors.spread[0], ended(bill))
+        for found in sorted(suspects, key=lambda one: -one.daily):
             one = hosted(self._tree, opened(self._tree, look, found), incidents)
             if one.height >= LEAST_HEIGHT * look.floor and not known(one, incidents, look.day):
                 incidents.append(one)
         self._incidents = [self._retold(one, look) if grown(one, look) else one for one in incidents]
         live = [one for one in self._incidents if one.end is None or (one.end == look.day and one.service in before)]
         anomalies = tuple(
-            told(self._tree, look, one, incidents=self._incidents, bill=bill, id=self._id(one))
-            for one in live
-            if one.host < 0
+            told(self._tree, look, one, incidents=self._incidents, id=self._id(one)) for one in live if one.host < 0
         )
         self._rebase(look.day)
-        return anomalies
+        return anomalies + drops(self._tree, look, self._errors.spread[0])
 
     def _retold(self, one: Incident, look: Look) -> Incident:
         return replace(one, told=look.day + 1, height_told=one.height)

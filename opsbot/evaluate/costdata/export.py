@@ -71,12 +71,13 @@ def _plain(chunks: Iterator[bytes]) -> Iterator[bytes]:
     for chunk in _with(head, chunks):
         left = chunk
         while left:
-            yield unpacker.decompress(left, PIECE)
-            left = unpacker.unconsumed_tail
             if unpacker.eof:
                 # Files that were put together of several gzip members are one text.
-                left = unpacker.unused_data
                 unpacker = zlib.decompressobj(wbits=31)
+            yield unpacker.decompress(left, PIECE)
+            left = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+    if not unpacker.eof:
+        raise EOFError("it ends early")
 
 
 def _with(head: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -127,8 +128,10 @@ class ExportReader:
         readings: tuple[CostReading, ...] = ()
         if days:
             end = days[-1].day + timedelta(days=1)
-            told = {"morning": self.morning, "first": days[0].day, "end": end}
-            readings = (CostReading(payer=self.payer, **told, source=SOURCE, rows=self.rows),)
+            reading = CostReading(
+                payer=self.payer, morning=self.morning, first=days[0].day, end=end, source=SOURCE, rows=self.rows
+            )
+            readings = (reading,)
         return Shown(
             payer=self.payer,
             morning=self.morning,

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from opsbot.evaluate.cost import Bill, BillError, Charge, Leaf, Watch, bill_of
+from opsbot.evaluate.cost import Bill, BillError, Charge, Kind, Leaf, Watch, bill_of
 from tests.evaluate.cost.bills import (
     DATABASE,
     DAYS,
@@ -61,6 +61,26 @@ def test_nothing_is_invented(story: Callable[[Account], None]) -> None:
     it = account()
     story(it)
     assert [(morning, one.why) for morning, one in told(it, end=155)] == []
+
+
+def test_an_account_that_leaves_is_listed_once_and_told_to_nobody() -> None:
+    it = account()
+    for leaf in (DATABASE, DISKS):
+        it.cost[replace(leaf, account="old")] = it.cost[leaf] * np.where(np.arange(DAYS) < 140, 1.0, 0.0)
+    listed = [(morning, one) for morning, found in scanned(it, 135, 150) for one in found]
+    assert [(morning, one.account, one.service, one.kind) for morning, one in listed] == [
+        (142, "old", "every service", Kind.DROP)
+    ]
+    assert not listed[0][1].news
+    assert listed[0][1].start == FIRST + timedelta(days=140)
+    assert listed[0][1].impact == pytest.approx(-320.0, rel=0.1)
+
+
+def test_a_service_that_stops_is_listed() -> None:
+    it = account()
+    it.cost[DATABASE][140:] = 0.0
+    listed = [(morning, one.service) for morning, found in scanned(it, 135, 150) for one in found]
+    assert listed == [(142, DATABASE.service)]
 
 
 def test_days_missing_in_the_past_are_bridged() -> None:

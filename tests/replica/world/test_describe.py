@@ -348,6 +348,58 @@ CALLS: list[tuple[str, str, str, dict[str, Any], str, object]] = [
         "ResourceTagMappingList",
         [],
     ),
+    (
+        D,
+        "ce",
+        "get_cost_and_usage",
+        {
+            "TimePeriod": {"Start": "2026-11-01", "End": "2026-11-03"},
+            "Granularity": "DAILY",
+            "Metrics": ["UnblendedCost"],
+        },
+        "ResultsByTime[].[TimePeriod.Start, Estimated, Total.UnblendedCost.Unit, Groups]",
+        [["2026-11-01", True, "USD", []], ["2026-11-02", True, "USD", []]],
+    ),
+    (
+        D,
+        "ce",
+        "get_dimension_values",
+        {
+            "TimePeriod": {"Start": "2026-11-01", "End": "2026-11-03"},
+            "Dimension": "LINKED_ACCOUNT",
+            "SearchString": "202",
+        },
+        "[DimensionValues, ReturnSize, TotalSize]",
+        [[{"Value": "202000000001", "Attributes": {"description": "edt-prod"}}], 1, 1],
+    ),
+    (
+        D,
+        "ce",
+        "get_cost_forecast",
+        {
+            "TimePeriod": {"Start": "2026-11-20", "End": "2026-12-01"},
+            "Metric": "UNBLENDED_COST",
+            "Granularity": "MONTHLY",
+        },
+        "[Total.Unit, ForecastResultsByTime[].TimePeriod]",
+        ["USD", [{"Start": "2026-11-20", "End": "2026-12-01"}]],
+    ),
+    (
+        D,
+        "budgets",
+        "describe_budgets",
+        {"AccountId": "201000000001"},
+        "Budgets[].[BudgetName, BudgetLimit.Amount, TimeUnit]",
+        [["lecture-platform", "31000.000", "MONTHLY"], ["lecture-americas", "9500.000", "MONTHLY"]],
+    ),
+    (
+        S,
+        "cost-optimization-hub",
+        "list_recommendations",
+        {"maxResults": 1},
+        "items[].[actionType, currencyCode, source]",
+        [["Rightsize", "USD", "ComputeOptimizer"]],
+    ),
 ]
 
 

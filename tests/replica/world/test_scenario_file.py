@@ -264,7 +264,9 @@ def test_the_configuration_names_every_environment() -> None:
         "role_arn": "arn:aws:iam::201000000001:role/opsbot",
         "external_id": "env:OPSBOT_DEMO_EXTERNAL_ID",
         "labels": {"platform": "lecture", "country": "de"},
+        "payer": True,
     }
+    assert [one["name"] for one in read["environments"] if one.get("payer")] == ["dhbw-prod", "shopai-prod"]
     assert "external_id" not in second
     role = world.role(first["role_arn"])
     assert role is not None
