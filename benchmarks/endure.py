@@ -136,12 +136,13 @@ def _endure(stage: Stage, peers: Peers, minutes: float, seed: int) -> int:
         ordeal.revive()
         ordeal.harm()
     print("  left alone until what is due has ended", flush=True)
+    settled = datetime.now(UTC)
     _settle(stage)
     faults = _page(port, stage)
     code = ordeal.end()
     print(f"ordeal: {dict(ordeal.told)}; the last stop exited {code}")
     faults += [f"the last stop exited {code}"] if code else []
-    faults += _judge(stage, peers, begun, datetime.now(UTC))
+    faults += _judge(stage, peers, begun, settled)
     for fault in faults:
         print(f"NOT AS IT MUST BE: {fault}")
     return 1 if faults else 0

@@ -69,6 +69,7 @@ class SqlUptime:
             if samples:
                 body = uptime_rows.journal(samples)
                 new = upsert(db, t.probe_journal).on_conflict_do_nothing()
+                lower(db, rows.micros(min(sample.at for sample in samples)), (WINDOW,))
                 db.execute(new, {"id": hashlib.blake2b(body, digest_size=16).hexdigest(), "body": body})
             _put_standings(db, [uptime_rows.standing(one, ids[one.probe]) for one in standings])
             if flips:

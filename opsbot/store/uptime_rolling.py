@@ -44,9 +44,9 @@ def note(db: Connection, length: int, until: int) -> None:
     db.execute(new.on_conflict_do_update(index_elements=["length"], set_={"until": until}))
 
 
-def lower(db: Connection, moment: int) -> None:
-    """Something came late: hours and days from there on are not complete any more."""
-    late = (t.probe_rolled.c.length > WINDOW, t.probe_rolled.c.until > moment)
+def lower(db: Connection, moment: int, lengths: Collection[int] = (HOUR, DAY)) -> None:
+    """Something came late: buckets of these lengths are not complete any more from there on."""
+    late = (t.probe_rolled.c.length.in_(lengths), t.probe_rolled.c.until > moment)
     db.execute(update(t.probe_rolled).where(*late).values(until=moment))
 
 
@@ -69,6 +69,9 @@ def journal(db: Connection) -> list[Told]:
 def roll_journal(db: Connection, now: int, ids: dict[str, int]) -> None:
     """Samples whose window is over become chunks and buckets; the others stay in the journal."""
     ended = floor(now, WINDOW)
+    if ended == rolled_until(db, WINDOW):
+        # Nothing has ended since, and nothing came late: whatever does lowers that mark.
+        return
     found = db.execute(select(t.probe_journal.c.id, t.probe_journal.c.body)).all()
     windows: dict[tuple[str, int], dict[int, Told]] = defaultdict(dict)
     rest: list[Told] = []
@@ -127,7 +130,7 @@ def _empty_journal(db: Connection, ids: Sequence[str], rest: list[Told]) -> None
     for start in range(0, len(ids), _NAMES):
         db.execute(delete(t.probe_journal).where(t.probe_journal.c.id.in_(ids[start : start + _NAMES])))
     if rest:
-        body = uptime_rows.journal(map(uptime_rows.sample, rest))
+        body = uptime_rows.kept(rest)
         db.execute(insert(t.probe_journal), {"id": hashlib.blake2b(body, digest_size=16).hexdigest(), "body": body})
 
 

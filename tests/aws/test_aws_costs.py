@@ -54,7 +54,7 @@ def payer(environments: dict[str, Environment], name: str = "dhbw-prod") -> Envi
     return replace(environments[name], payer=True)
 
 
-SHORT, MONTH = CostLimits(depth=0), CostLimits(depth=34)
+SHORT, MONTH = CostLimits(depth=0), CostLimits(depth=14)
 
 
 def test_leaves_are_what_was_used_where(
@@ -129,7 +129,7 @@ def test_the_past_is_filled_newest_first_within_the_days_requests(
     first = _morning(aws, costs, shop)
     assert [(one.first, one.end) for one in first.readings[:2]] == [
         (TODAY - timedelta(days=4), TODAY),
-        (TODAY - timedelta(days=34), TODAY - timedelta(days=4)),
+        (TODAY - timedelta(days=14), TODAY - timedelta(days=4)),
     ]
     assert costs.requests(shop.name, TODAY)[0] == first.requests <= 10
     assert aws.bill_requests(shop, TODAY, costs.readings(shop.name), MONTH) == 0

@@ -22,6 +22,8 @@ from opsbot.samples import Values
 Pair = tuple[str, str]
 Table = Mapping[Pair, Values]
 ROUNDS, CLOSE_ENOUGH = 60, 1e-7
+# AWS tells ten decimals: what is less is nothing, and must not be divided by.
+NOTHING = 1e-12
 NOT_TOLD = "not told"
 
 
@@ -101,7 +103,7 @@ def _share(margins: Margins, cells: list[tuple[str, str, str]]) -> Values:
         for place, wanted in sides:
             if len(wanted):
                 sums = np.bincount(place, weights=cell, minlength=len(wanted))
-                cell = cell * (np.divide(wanted, sums, out=np.zeros_like(sums), where=sums > 0))[place]
+                cell = cell * (np.divide(wanted, sums, out=np.zeros_like(sums), where=sums > NOTHING))[place]
         if np.abs(cell - before).max() <= CLOSE_ENOUGH * max(float(cell.max()), 1e-12):
             break
     return _within(sides[0][0], cell)
@@ -112,7 +114,8 @@ def _within(place: NDArray[np.int64], cell: Values) -> Values:
     size = int(place.max()) + 1
     sums, counts = np.bincount(place, weights=cell, minlength=size), np.bincount(place, minlength=size)
     even = 1.0 / counts[place]
-    parts: Values = np.where(sums[place] > 0, cell / np.where(sums[place] > 0, sums[place], 1.0), even)
+    there = sums[place] > NOTHING
+    parts: Values = np.where(there, cell / np.where(there, sums[place], 1.0), even)
     return parts
 
 

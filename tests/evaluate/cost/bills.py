@@ -73,15 +73,15 @@ def account(seed: int = 1) -> Account:
 def scanned(
     story: Account, begin: int, end: int, watch: Watch | None = None
 ) -> Iterator[tuple[int, tuple[Anomaly, ...]]]:
-    """The mornings `begin` to `end`, after three weeks in silence so that completeness is learnt."""
+    """The mornings `begin` to `end`, after two weeks in silence so that completeness is learnt."""
     watch = watch or Watch()
-    for morning in range(begin - 20, end + 1):
+    for morning in range(begin - 14, end + 1):
         found = watch.morning(story.bill(morning))
         if morning >= begin:
             yield morning, found
 
 
-def told(story: Account, begin: int = 125, end: int = 165) -> list[tuple[int, Anomaly]]:
+def told(story: Account, begin: int = 130, end: int = 160) -> list[tuple[int, Anomaly]]:
     """What people hear: (morning, anomaly)."""
     return [(morning, one) for morning, found in scanned(story, begin, end) for one in found if one.news]
 

@@ -30,9 +30,9 @@ def month_total(daily: Values, morning: int) -> float:
 @pytest.mark.parametrize("noise", [0.03, 0.15])
 def test_four_of_five_months_end_inside_the_interval(noise: float) -> None:
     held, errors = [], []
-    for seed in range(4):
+    for seed in range(3):
         daily = bill(330, seed, noise=noise)
-        for morning in range(130, 290, 9):
+        for morning in range(130, 290, 13):
             told = month_end(daily[:morning], FIRST)
             assert told is not None
             true = month_total(daily, morning)

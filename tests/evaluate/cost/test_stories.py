@@ -106,7 +106,7 @@ def test_told_once_the_next_morning_with_its_cause(
     start = 145 if kind is Kind.WEEKEND else 140  # day 145 is a Saturday
     it = account()
     it.add(leaf, start, excess, days)
-    heard = told(it)
+    heard = told(it, begin=138, end=160)
     assert len(heard) == 1, [one.why for _, one in heard]
     morning, one = heard[0]
     assert start < morning <= latest + start - 140
@@ -164,7 +164,7 @@ def test_what_rises_along_is_told_with_the_cause() -> None:
     it = account()
     it.add(MACHINES, 140, 150.0, 10)
     it.add(DISKS, 140, 30.0, 10)
-    heard = told(it)
+    heard = told(it, begin=138, end=150)
     assert [one.service for _, one in heard] == [EC2]
     open_later = [one for morning, found in scanned(it, 141, 142) for one in found if morning == 142]
     assert open_later[0].also == ("EC2 - Other",)
@@ -174,7 +174,7 @@ def test_two_things_on_one_day_are_two() -> None:
     it = account()
     it.add(DATABASE, 140, 40.0, 5)
     it.add(NEW, 140, 40.0, 5)
-    assert {one.service for _, one in told(it)} == {DATABASE.service, NEW.service}
+    assert {one.service for _, one in told(it, begin=138, end=148)} == {DATABASE.service, NEW.service}
 
 
 def test_a_fall_in_another_account_hides_nothing() -> None:

@@ -76,11 +76,13 @@ def by_day(told: dict[tuple[str, ...], float]) -> dict[str, float]:
         pytest.param(("LINKED_ACCOUNT",), ("team",), id="account x tag"),
     ],
 )
-@pytest.mark.parametrize("metric", ["UnblendedCost", "AmortizedCost", "NetAmortizedCost", "UsageQuantity"])
-def test_every_grouping_adds_up_to_the_same(ask: Ask, by: tuple[str, ...], tags: tuple[str, ...], metric: str) -> None:
-    whole = by_day(amounts(ask(Metrics=[metric]), metric))
-    assert by_day(amounts(ask(by=by, tags=tags, Metrics=[metric]), metric)) == pytest.approx(whole, rel=1e-9)
-    assert min(whole.values()) > 0
+def test_every_grouping_adds_up_to_the_same(ask: Ask, by: tuple[str, ...], tags: tuple[str, ...]) -> None:
+    metrics = ["UnblendedCost", "AmortizedCost", "NetAmortizedCost", "UsageQuantity"]
+    whole, grouped = ask(Metrics=metrics), ask(by=by, tags=tags, Metrics=metrics)
+    for metric in metrics:
+        told = by_day(amounts(whole, metric))
+        assert by_day(amounts(grouped, metric)) == pytest.approx(told, rel=1e-9)
+        assert min(told.values()) > 0
 
 
 def test_filters_take_a_bill_apart_and_nothing_is_lost(ask: Ask) -> None:
@@ -176,10 +178,9 @@ def test_an_account_that_does_not_pay_sees_its_own_part_alone(ask: Ask) -> None:
 
 
 def test_long_answers_come_in_pages_that_make_a_whole(ask: Ask) -> None:
-    period = {"Start": "2026-09-01", "End": "2026-11-01"}
     pages, token = [], ""
     while True:
-        page = ask(by=("LINKED_ACCOUNT", "USAGE_TYPE"), period=period, **({"NextPageToken": token} if token else {}))
+        page = ask(by=("LINKED_ACCOUNT", "USAGE_TYPE"), period=OCTOBER, **({"NextPageToken": token} if token else {}))
         pages.append(page)
         token = page.get("NextPageToken", "")
         if not token:
@@ -188,7 +189,7 @@ def test_long_answers_come_in_pages_that_make_a_whole(ask: Ask) -> None:
     assert [sum(len(one["Groups"]) for one in page["ResultsByTime"]) for page in pages[:-1]] == [costexplorer.PAGE] * (
         len(pages) - 1
     )
-    assert (len(pages), sum(groups)) == (3, sum({k: 1 for page in pages for k in amounts(page)}.values()))
+    assert (len(pages), sum(groups)) == (2, sum({k: 1 for page in pages for k in amounts(page)}.values()))
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
