@@ -32,6 +32,7 @@ _STATES: Mapping[Delivery, str] = {
 _WHY = {
     Delivery.UNKNOWN: "it may have arrived; nobody could be asked",
     Delivery.SUPERSEDED: "superseded by a newer message",
+    Delivery.DROPPED: "dropped by a person",
 }
 
 

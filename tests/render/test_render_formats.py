@@ -255,8 +255,8 @@ def test_json_takes_the_numbers_that_arrays_are_made_of(told: Report, source: Ab
 
 def test_json_tells_the_fate_of_each_message(told: Report, source: About) -> None:
     listed = json.loads(as_json(told, source, deliveries=deliveries()))["deliveries"]
-    assert [one["state"] for one in listed] == ["queued", "queued", "sent", "dead", "dead", "dead"]
-    assert [bool(one["why"]) for one in listed] == [False, False, False, True, False, True]
+    assert [one["state"] for one in listed] == ["queued", "queued", "queued", "sent", "dead", "dead", "dead", "dead"]
+    assert [bool(one["why"]) for one in listed] == [False, False, False, False, True, False, True, True]
 
 
 # html ----------------------------------------------------------------------------------------------------------------

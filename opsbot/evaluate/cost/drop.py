@@ -9,6 +9,7 @@ import numpy as np
 
 from opsbot.evaluate.cost.anomaly import Anomaly, Kind, RootCause, State
 from opsbot.evaluate.cost.scan import Look
+from opsbot.evaluate.cost.tell import money
 from opsbot.evaluate.cost.tree import SERVICE, Rows, Tree
 from opsbot.samples import Values
 
@@ -18,7 +19,7 @@ WORTH = 3.0
 EVERYTHING = "every service"
 
 
-def drops(tree: Tree, look: Look, spread: Values) -> tuple[Anomaly, ...]:
+def drops(tree: Tree, look: Look, spread: Values, currency: str) -> tuple[Anomaly, ...]:
     """What fell to a fifth or less two days ago and stayed there, by service; by account where all of it did.
 
     `spread` is each row's usual relative error of a day: what comes and goes by nature is left out.
@@ -31,20 +32,22 @@ def drops(tree: Tree, look: Look, spread: Values) -> tuple[Anomaly, ...]:
     worth = (tree.level == SERVICE) & (expected.min(axis=1) >= WORTH * look.floor) & (spread < 0.4)
     share = look.cost[:, -3:] / np.where(worth[:, None], expected, 1.0)
     gone = worth & (share[:, 0] >= THERE) & (share[:, 1:] <= GONE).all(axis=1)
-    return tuple(_listed(tree, look, expected, np.flatnonzero(worth), np.flatnonzero(gone)))
+    return tuple(_listed(tree, look, expected, (np.flatnonzero(worth), np.flatnonzero(gone)), currency))
 
 
-def _listed(tree: Tree, look: Look, expected: Values, worth: Rows, gone: Rows) -> Iterator[Anomaly]:
+def _listed(tree: Tree, look: Look, expected: Values, judged: tuple[Rows, Rows], currency: str) -> Iterator[Anomaly]:
+    worth, gone = judged
     for account in np.unique(tree.account[gone]):
         rows = gone[tree.account[gone] == account]
         if len(rows) > 1 and len(rows) == int((tree.account[worth] == account).sum()):
-            yield _anomaly(tree, look, expected, rows, EVERYTHING)
+            yield _anomaly(tree, look, expected, (rows, EVERYTHING), currency)
         else:
             for row in rows:
-                yield _anomaly(tree, look, expected, np.asarray([row]), tree.keys[row][1])
+                yield _anomaly(tree, look, expected, (np.asarray([row]), tree.keys[row][1]), currency)
 
 
-def _anomaly(tree: Tree, look: Look, expected: Values, rows: Rows, service: str) -> Anomaly:
+def _anomaly(tree: Tree, look: Look, expected: Values, fallen_to: tuple[Rows, str], currency: str) -> Anomaly:
+    rows, service = fallen_to
     start, last = date.fromordinal(look.day - 1), date.fromordinal(look.day)
     account = tree.keys[rows[0]][0]
     was, now = float(expected[rows, 1:].sum()), float(look.cost[rows, -2:].sum())
@@ -67,8 +70,8 @@ def _anomaly(tree: Tree, look: Look, expected: Values, rows: Rows, service: str)
         score=was / max(look.floor, 1e-9) / 2,
         causes=tuple(_cause(tree, leaf, -float(fallen[leaf]), was - now) for leaf in top),
         also=(),
-        why=f"{service} (account {account}): ${now / 2:,.2f} a day instead of the ${was / 2:,.2f} expected since "
-        f"{start:%-d %B}; stopped, moved away or not billed",
+        why=f"{service} (account {account}): {money(now / 2, currency)} a day instead of the "
+        f"{money(was / 2, currency)} expected since {start.day} {start:%B}; stopped, moved away or not billed",
     )
 
 

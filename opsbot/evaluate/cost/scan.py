@@ -29,7 +29,7 @@ PERCENT = 0.04
 # A row is tested a thousand times a year: -log of the chance that one test of a lone row may err; and a usual bill's rows.
 FAMILY, USUAL_ROWS = 3.0, 80
 # For rows that are wild by nature.
-WILD_FACTOR = 1.5
+WILD_FACTOR = 1.7
 SLOW = 4
 # Days after which a leaf, and a node, has a past to be judged by.
 YOUNG, GROWN = 15, 40

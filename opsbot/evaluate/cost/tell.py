@@ -16,7 +16,7 @@ from opsbot.samples import Values
 MOST_CAUSES, LEAST_SHARE = 5, 0.02
 
 
-def told(tree: Tree, look: Look, one: Incident, *, incidents: Iterable[Incident], id: str) -> Anomaly:
+def told(tree: Tree, look: Look, one: Incident, *, incidents: Iterable[Incident], id: str, currency: str) -> Anomaly:
     """The anomaly as it stands this morning. Its dollars are those of its own leaves; companions are only named."""
     first = look.day + 1 - look.cost.shape[1]
     start = max(one.start, first)
@@ -32,6 +32,7 @@ def told(tree: Tree, look: Look, one: Incident, *, incidents: Iterable[Incident]
     causes = _causes(tree, one, excess[:, span].sum(axis=1))
     also = sorted({tree.keys[other.cause][1] for other in incidents if other.host == one.service})
     before = float(expected[:, span].sum(axis=0)[-2:].mean())
+    amounts = (money(impact, currency), money(daily, currency), money(before, currency))
     return Anomaly(
         id=id,
         kind=kind,
@@ -48,7 +49,7 @@ def told(tree: Tree, look: Look, one: Incident, *, incidents: Iterable[Incident]
         score=one.score,
         causes=causes,
         also=tuple(also),
-        why=_why(kind, causes[0], impact=impact, daily=daily, before=before, start=date.fromordinal(start), also=also),
+        why=_why(kind, causes[0], amounts=amounts, start=date.fromordinal(start), also=also),
     )
 
 
@@ -94,16 +95,22 @@ def _confidence(score: float) -> float:
     return float(min(0.99, 0.7 + 0.29 * max(0.0, min(1.0, score - 1.0))))
 
 
-def _why(
-    kind: Kind, cause: RootCause, *, impact: float, daily: float, before: float, start: date, also: list[str]
-) -> str:
+def _why(kind: Kind, cause: RootCause, *, amounts: tuple[str, str, str], start: date, also: list[str]) -> str:
+    impact, daily, before = amounts
+    since = f"{start.day} {start:%B}"
     where = f"{cause.usage_type} in {cause.region}, account {cause.account}"
-    rise = f"${daily:,.2f} a day above the ${before:,.2f} expected since {start:%-d %B}"
+    rise = f"{daily} a day above the {before} expected since {since}"
     tail = f"; {', '.join(also)} rose along with it" if also else ""
     lead = {
-        Kind.NEW: f"first seen on {start:%-d %B}, ${daily:,.2f} a day",
+        Kind.NEW: f"first seen on {since}, {daily} a day",
         Kind.WEEKEND: f"ran over the weekend as on working days, {rise}",
         Kind.COMMITMENT: f"a commitment ended: {rise}",
         Kind.LEAK: f"creeping up: {rise}",
     }.get(kind, rise)
-    return f"{cause.service} ({where}): {lead}; ${impact:,.2f} so far{tail}"
+    return f"{cause.service} ({where}): {lead}; {impact} so far{tail}"
+
+
+def money(amount: float, currency: str) -> str:
+    """An amount as people write it."""
+    sign = "-" if amount < 0 else ""
+    return f"{sign}${abs(amount):,.2f}" if currency == "USD" else f"{sign}{abs(amount):,.2f} {currency}"

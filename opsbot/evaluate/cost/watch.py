@@ -62,6 +62,7 @@ class Watch:
     _born: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
     _learnt: int = 0
     _began: int = 0
+    _today: int = 0
     _read: bool = False
 
     def morning(self, bill: Bill, floor: float | None = None) -> tuple[Anomaly, ...]:
@@ -69,8 +70,12 @@ class Watch:
 
         `floor` is the smallest excess in money per day worth an alert; None takes the sensitivity's own rule.
         Nothing is judged on a morning that shows less than half a usual day, nor in the first 60 days.
+        Raises ValueError on a morning that is not after the last one.
         """
         today = bill.morning.toordinal()
+        if today <= self._today:
+            raise ValueError(f"expected a morning after {date.fromordinal(self._today)}, got {bill.morning}")
+        self._today = today
         cost, usable = self._taken(bill, today)
         if cost.shape[1] < LEAST_BASE + 2 or not len(cost):
             return ()
@@ -226,10 +231,12 @@ class Watch:
         self._incidents = [self._retold(one, look) if grown(one, look) else one for one in incidents]
         live = [one for one in self._incidents if one.end is None or (one.end == look.day and one.service in before)]
         anomalies = tuple(
-            told(self._tree, look, one, incidents=self._incidents, id=self._id(one)) for one in live if one.host < 0
+            told(self._tree, look, one, incidents=self._incidents, id=self._id(one), currency=bill.currency)
+            for one in live
+            if one.host < 0
         )
         self._rebase(look.day)
-        return anomalies + drops(self._tree, look, self._errors.spread[0])
+        return anomalies + drops(self._tree, look, self._errors.spread[0], bill.currency)
 
     def _retold(self, one: Incident, look: Look) -> Incident:
         return replace(one, told=look.day + 1, height_told=one.height)

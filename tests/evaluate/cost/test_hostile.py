@@ -142,6 +142,23 @@ def test_mornings_left_out_are_caught_up() -> None:
     assert [one.service for one in watch.morning(it.bill(143)) if one.news] == [DATABASE.service]
 
 
+def test_mornings_come_in_order() -> None:
+    it = account()
+    watch = Watch()
+    watch.morning(it.bill(130))
+    with pytest.raises(ValueError, match="expected a morning after 2026-05-15, got 2026-05-14"):
+        watch.morning(it.bill(129))
+
+
+def test_another_currency_is_named() -> None:
+    it = account()
+    it.add(DATABASE, 140, 40.0, 8)
+    watch = Watch()
+    found = [one for morning in range(125, 142) for one in watch.morning(replace(it.bill(morning), currency="EUR"))]
+    assert " EUR a day above" in found[-1].why
+    assert "$" not in found[-1].why
+
+
 def test_the_order_of_the_leaves_means_nothing() -> None:
     it = account()
     it.add(DATABASE, 140, 40.0, 8)
