@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from opsbot.evaluate.cost.anomaly import Kind
+from opsbot.evaluate.cost.companions import COMPANION_SHARE, COMPANIONS
 from opsbot.evaluate.cost.scan import LAGS, Candidate, Look
 from opsbot.evaluate.cost.season import Base, weekday
 from opsbot.evaluate.cost.tail import HORIZONS
@@ -25,23 +26,6 @@ LEFT = 0.35
 TREBLED, AGAIN_AFTER = 3.0, 5
 # Not told anew on the days it ends, nor for ten days unless it comes back higher by half.
 ENDING, COOL, HIGHER = 1, 10, 1.5
-
-_EC2 = "Amazon Elastic Compute Cloud - Compute"
-_LOGS, _DISKS = "AmazonCloudWatch", "EC2 - Other"
-_BALANCERS = ("Amazon Elastic Load Balancing", "Elastic Load Balancing", "Amazon Virtual Private Cloud")
-# What rises along with a service: disks and traffic of machines, logs of functions, backups of databases.
-COMPANIONS: dict[str, frozenset[str]] = {
-    _EC2: frozenset({_DISKS, _LOGS, "AWS Backup", *_BALANCERS}),
-    "Amazon Elastic Container Service": frozenset({_DISKS, _LOGS, *_BALANCERS}),
-    "Amazon Elastic Container Service for Kubernetes": frozenset({_EC2, _DISKS, _LOGS, *_BALANCERS}),
-    "AWS Lambda": frozenset({_LOGS, "Amazon Simple Queue Service", "AWS X-Ray"}),
-    "Amazon Relational Database Service": frozenset({"AWS Backup", _LOGS, "AWS Key Management Service"}),
-    "Amazon Simple Storage Service": frozenset({"AWS Key Management Service", "AWS CloudTrail"}),
-    "AWS Glue": frozenset({"Amazon Simple Storage Service", _LOGS}),
-    "Amazon Elastic MapReduce": frozenset({"Amazon Simple Storage Service", _EC2, _DISKS, _LOGS}),
-    "Amazon SageMaker": frozenset({"Amazon Simple Storage Service", _LOGS, _DISKS}),
-}
-COMPANION_SHARE = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from opsbot.evaluate.cost.anomaly import Kind
 from opsbot.evaluate.cost.commitment import Ended, uncovered
-from opsbot.evaluate.cost.scan import GROWN, LAGS, YOUNG, Candidate, Look, back, risen, seen_before, top
+from opsbot.evaluate.cost.companions import COMPANION_SHARE, COMPANIONS
+from opsbot.evaluate.cost.scan import GROWN, LAGS, YOUNG, Candidate, Look, back, risen, seen_before
 from opsbot.evaluate.cost.season import weekday
 from opsbot.evaluate.cost.tail import HORIZONS, WILD
 from opsbot.evaluate.cost.tree import LEAF, Tree
@@ -21,6 +22,7 @@ from opsbot.samples import Values
 
 WEEKEND_SIGMAS = 4.5
 # Days an erratic leaf must stay up, and by how much above the highest such stretch of its past.
+DRIVING_SIGMAS = 2.5
 LIFTED_DAYS, LIFTED = 7, 1.5
 # What comes and goes is below a fifth of its mean on two days of five.
 LOW, OFTEN = 0.2, 0.4
@@ -40,11 +42,36 @@ def candidates(tree: Tree, look: Look, spread: Values, commitments: Iterable[End
         *lifted(tree, look, spread),
         *uncovered(tree, look, commitments),
     )
-    for found in every:
+    for found in (*every, *_driven(tree, look, every)):
         scope = int(tree.service[found.row])
         if scope not in best or _rank(found) > _rank(best[scope]):
             best[scope] = found
     return list(best.values())
+
+
+def _driven(tree: Tree, look: Look, every: Iterable[Candidate]) -> Iterator[Candidate]:
+    """What drives a service that only rises along with others: larger, but too noisy to be seen on its own."""
+    for found in every:
+        hosts = _hosts(tree, found.top)
+        excess, sigma = look.excess[found.horizon, hosts], look.sigma[found.horizon, hosts]
+        with np.errstate(invalid="ignore"):
+            drives = (excess > DRIVING_SIGMAS * sigma) & (excess > found.daily / COMPANION_SHARE)
+        if not drives.any():
+            continue
+        row = hosts[int(np.argmax(np.where(drives, excess, -np.inf)))]
+        if not seen_before(look, found.horizon, row):
+            daily = float(look.excess[found.horizon, row])
+            yield Candidate(row=row, top=row, horizon=found.horizon, score=found.score, daily=daily)
+
+
+def _hosts(tree: Tree, row: int) -> list[int]:
+    """The leaves beside a leaf, in its account and region, that its service rises along with."""
+    account, service, region = tree.keys[row][:3]
+    drivers = {name for name, along in COMPANIONS.items() if service in along}
+    if not drivers:
+        return []
+    keys = ((place, tree.keys[place]) for place in tree.leaf_rows.tolist())
+    return [place for place, key in keys if key[1] in drivers and key[0] == account and key[2] == region]
 
 
 def _rank(found: Candidate) -> tuple[int, float]:
@@ -67,9 +94,22 @@ def left_running(tree: Tree, look: Look, spread: Values) -> Iterator[Candidate]:
     for row in np.flatnonzero(over).tolist():
         if not seen_before(look, place, row):
             score = 0.95 * float(excess[row] / (WEEKEND_SIGMAS * look.sigma[place, row]))
-            risen_most = top(tree, look, place, row)
-            daily = float(excess[row])
-            yield Candidate(row=row, top=risen_most, horizon=place, score=score, daily=daily, kind=Kind.WEEKEND)
+            yield Candidate(
+                row=int(tree.service[row]),
+                top=_largest_dip(tree, row, dip, excess),
+                horizon=place,
+                score=score,
+                daily=float(excess[row]),
+                kind=Kind.WEEKEND,
+            )
+
+
+def _largest_dip(tree: Tree, row: int, dip: Values, excess: Values) -> int:
+    """Of the service's leaves that kept running, the one that usually saves most by resting."""
+    leaves = tree.below(int(tree.service[row]))
+    leaves = leaves[leaves < len(dip)]
+    running = np.where(excess[leaves] > 0.4 * dip[leaves], dip[leaves], -np.inf)
+    return int(leaves[np.argmax(running)])
 
 
 def fresh(tree: Tree, look: Look) -> Iterator[Candidate]:

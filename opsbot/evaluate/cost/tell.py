@@ -69,7 +69,9 @@ def _last(one: Incident, total: Values, start: int) -> int:
 
 def _causes(tree: Tree, one: Incident, impact: Values) -> tuple[RootCause, ...]:
     whole = max(float(np.maximum(impact, 0.0).sum()), 1e-9)
-    order = [int(place) for place in np.argsort(-impact, kind="stable")[:MOST_CAUSES]]
+    # What kept running over a weekend says by its usual rest who the cause is, and rises as a whole.
+    ranked = np.arange(len(impact)) if one.kind is Kind.WEEKEND else np.argsort(-impact, kind="stable")
+    order = [int(place) for place in ranked[:MOST_CAUSES]]
     kept = [place for place in order if impact[place] >= LEAST_SHARE * whole] or order[:1]
     return tuple(_cause(tree.keys[int(one.rows[place])], float(impact[place]), whole) for place in kept)
 
