@@ -34,7 +34,7 @@ class Incident:
     they were before it. `opened` is the
     morning it was first told. `host` is the service row of the incident it only came along with, or -1. `height` is its
     largest excess per day so far and `height_told` that height when people last heard of it. `lift` is what an accepted
-    one added for good.
+    one added for good. The cost of a `wild` row is never cleaned: its peaks are what it is.
     """
 
     service: int
@@ -49,6 +49,7 @@ class Incident:
     score: float
     horizon: int
     kind: Kind | None
+    wild: bool
     host: int = -1
     quiet: int = 0
     end: int | None = None
@@ -90,6 +91,7 @@ def opened(tree: Tree, look: Look, found: Candidate) -> Incident:
         score=found.score,
         horizon=found.horizon,
         kind=found.kind,
+        wild=bool(look.wild[found.row]),
     )
 
 
@@ -118,6 +120,8 @@ def clean(cost: Values, last: int, incidents: Iterable[Incident]) -> Values:
     first = last + 1 - cost.shape[1]
     cleaned = cost.copy()
     for one in incidents:
+        if one.wild:
+            continue
         until = last if one.end is None else min(last, one.end)
         if one.lift is not None:
             days = np.arange(first, min(one.start, last + 1))
@@ -132,7 +136,9 @@ def clean(cost: Values, last: int, incidents: Iterable[Incident]) -> Values:
 
 def covered_on(tree: Tree, incidents: Iterable[Incident], day: int) -> Rows:
     """Rows whose cost on `day` was touched by an incident: their leaves and all above them."""
-    touched = [one.rows for one in incidents if one.start <= day <= (day if one.end is None else one.end)]
+    touched = [
+        one.rows for one in incidents if not one.wild and one.start <= day <= (day if one.end is None else one.end)
+    ]
     if not touched:
         return np.zeros(0, np.int64)
     rows = np.concatenate(touched)

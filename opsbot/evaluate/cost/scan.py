@@ -34,6 +34,8 @@ SLOW = 4
 # Days after which a leaf, and a node, has a past to be judged by.
 YOUNG, GROWN = 15, 40
 RARELY = 0.15
+# How much of a rise an earlier one must have been to be its precedent.
+ALIKE, ALIKE_WILD = 0.75, 0.45
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,8 @@ class Look:
 
     `clean` is the cost without the excess of anomalies already told. `mean`, `excess`, `limit`, `sigma` and `last` are
     horizons x rows in money per day: mean excess of the window, the same less its usual bias, what chance could do,
-    its standard deviation, and the excess of the last day or two. `age` is days since a row was first seen.
+    its standard deviation, and the excess of the last day or two. `age` is days since a row was first seen;
+    `wild` rows are off by nature, and a lesser rise is a precedent for them.
     """
 
     day: int
@@ -55,6 +58,7 @@ class Look:
     last: Values
     bases: Mapping[int, Base]
     age: Rows
+    wild: NDArray[np.bool_]
     floor: float
 
 
@@ -195,10 +199,14 @@ def seen_before(look: Look, horizon: int, row: int) -> bool:
     With the shape of the week taken out; and without, where such days are rare: a fee knows no weekend.
     """
     unexplained, billed = look.clean[row], look.cost[row]
-    if _repeated(_flat(look, horizon, row, unexplained), horizon) or _repeated(unexplained, horizon, rare=RARELY):
+    alike = ALIKE_WILD if look.wild[row] else ALIKE
+    flat = _flat(look, horizon, row, unexplained)
+    if _repeated(flat, horizon, alike) or _repeated(unexplained, horizon, alike, rare=RARELY):
         return True
     # What was told before is no precedent, unless it keeps coming back.
-    return _monthly(_flat(look, horizon, row, billed), horizon) or _repeated(billed, horizon, rare=RARELY, times=4)
+    return _monthly(_flat(look, horizon, row, billed), horizon) or _repeated(
+        billed, horizon, alike, rare=RARELY, times=4
+    )
 
 
 def _monthly(series: Values, horizon: int) -> bool:
@@ -212,7 +220,7 @@ def _monthly(series: Values, horizon: int) -> bool:
     return all(month >= 0.75 * rise for month in months)
 
 
-def _repeated(series: Values, horizon: int, *, rare: float = 1.0, times: int = 2) -> bool:
+def _repeated(series: Values, horizon: int, alike: float, *, rare: float = 1.0, times: int = 2) -> bool:
     lag, width = HORIZONS[horizon]
     past = series[-lag - 120 :]
     until = len(past) - lag
@@ -223,9 +231,9 @@ def _repeated(series: Values, horizon: int, *, rare: float = 1.0, times: int = 2
     over = np.convolve(past - usual[: len(past)], np.ones(width) / width, "valid")
     rise = past[-width:].mean() - usual[until - 1]
     before = over[: until - width + 1]
-    high = np.flatnonzero(before >= 0.75 * rise)
+    high = np.flatnonzero(before >= alike * rise)
     episodes = 1 + int((np.diff(high) > 4).sum()) if len(high) else 0
-    return bool(episodes >= times and before.max() > 0.42 * rise and len(high) <= rare * len(before))
+    return bool(episodes >= times and len(high) <= rare * len(before))
 
 
 def _flat(look: Look, horizon: int, row: int, series: Values) -> Values:

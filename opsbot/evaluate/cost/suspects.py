@@ -23,7 +23,7 @@ from opsbot.samples import Values
 WEEKEND_SIGMAS = 4.5
 # Days an erratic leaf must stay up, and by how much above the highest such stretch of its past.
 DRIVING_SIGMAS = 2.5
-LIFTED_DAYS, LIFTED = 7, 1.5
+LIFTED_DAYS, LIFTED = 8, 1.5
 # What comes and goes is below a fifth of its mean on two days of five.
 LOW, OFTEN = 0.2, 0.4
 _NAMED = {Kind.WEEKEND: 2, Kind.COMMITMENT: 1}
@@ -136,7 +136,7 @@ def _family_rose(tree: Tree, look: Look, row: int, horizon: int, daily: float) -
 
 
 def lifted(tree: Tree, look: Look, spread: Values) -> Iterator[Candidate]:
-    """Leaves that come and go, and now do not go any more: the lowest of a week is above every week before."""
+    """Leaves that come and go, and now do not go any more: the lowest of eight days is above all such days before."""
     lowest = look.clean[:, -LIFTED_DAYS:].min(axis=1)
     rows = (tree.level == LEAF) & (look.age > GROWN) & (spread > WILD) & (lowest >= look.floor)
     horizon = int(np.flatnonzero(LAGS > LIFTED_DAYS)[0])

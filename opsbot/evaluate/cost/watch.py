@@ -21,7 +21,7 @@ from opsbot.evaluate.cost.nowcast import SETTLED, Completeness, behind
 from opsbot.evaluate.cost.scan import LAGS, Look, latest, limits, strictness, windows
 from opsbot.evaluate.cost.season import Base, base, week_shape
 from opsbot.evaluate.cost.suspects import candidates
-from opsbot.evaluate.cost.tail import HORIZONS, Errors
+from opsbot.evaluate.cost.tail import HORIZONS, WILD, Errors
 from opsbot.evaluate.cost.tell import told
 from opsbot.evaluate.cost.tree import LEAF, Rows, Tree
 from opsbot.samples import Values
@@ -211,6 +211,7 @@ class Watch:
             last=latest(cleaned, day, bases) - common - usual,
             bases=bases,
             age=today - self._first,
+            wild=self._errors.spread[0] > WILD,
             floor=floor,
         )
 
