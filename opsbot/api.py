@@ -8,11 +8,15 @@ from opsbot.job import Context, Job, NoSettings, Outcome, Settings
 from opsbot.model.finding import Finding
 from opsbot.model.period import Period, last
 from opsbot.model.report import (
+    Ahead,
+    Band,
     Cell,
+    Charts,
     ChartSpec,
     Column,
     Facts,
     FindingList,
+    Mark,
     Prose,
     Report,
     Row,
@@ -28,14 +32,18 @@ from opsbot.model.units import Unit
 from opsbot.render.sections import sections_by_environment
 
 __all__ = [
+    "Ahead",
+    "Band",
     "Cell",
     "ChartSpec",
+    "Charts",
     "Column",
     "Context",
     "Facts",
     "Finding",
     "FindingList",
     "Job",
+    "Mark",
     "NoSettings",
     "Outcome",
     "Period",

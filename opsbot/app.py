@@ -210,8 +210,9 @@ def world(app: App, *, channels: Collection[str] = (), sending: bool = True) -> 
         reachable = {name: _channel(app.config, name, secret if sending else str) for name in channels}
         store = app.store()
         yield World(
-            cloud=cloud, channels=reachable, store=store, now=now, uptime=store.uptime(), probes=app.house.probes
-        )
+            cloud=cloud, channels=reachable, store=store, now=now, uptime=store.uptime(), probes=app.house.probes,
+            maintenance=app.config.maintenance, bills=cloud, costs=store.costs(), trends=store.trends(),
+        )  # fmt: skip
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +16,10 @@ from opsbot.model.period import Period
 from opsbot.model.report import Report
 from opsbot.model.uptime import Flip
 from opsbot.ports import Looking
+
+if TYPE_CHECKING:
+    # The daemon reads schedules from job files and must not pay for numpy.
+    from opsbot.evaluate.trend.ports import Forecast
 
 
 class Settings(BaseModel):
@@ -51,11 +55,12 @@ class Context:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a job returns: findings (the OK ones too, they are the coverage) and perhaps a report. `flips` are those of its
-    context that it tells of: nobody else will."""
+    context that it tells of: nobody else will. `forecasts` are kept, so that they can be held against what happened."""
 
     findings: tuple[Finding, ...] = ()
     report: Report | None = None
     flips: tuple[Flip, ...] = ()
+    forecasts: tuple[Forecast, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

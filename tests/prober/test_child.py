@@ -116,12 +116,13 @@ def test_a_target_that_fails_once_is_asked_again_in_the_same_turn() -> None:
     with site() as web, prober() as running:
         failing = iter([500, 200])
         web.answers = lambda path: next(failing, 200) if path == "/once" else 500
-        again = {"every": 20.0, "retries": 1, "retry_after": 0.1, "expect": ("status == 200",)}
+        again = {"every": 3600.0, "retries": 1, "retry_after": 0.1, "expect": ("status == 200",)}
         running.obey(probe("once", f"{web.url}/once", **again), probe("always", f"{web.url}/always", **again))
         running.until(lambda: running.found("once") and running.found("always"))
         assert [one.sample.state for one in running.found("once")][:1] == [UP]
         assert [one.sample.state for one in running.found("always")][:1] == [DOWN]
-        assert (len(web.asked["/once"]), len(web.asked["/always"])) == (2, 2)
+        # At least: its own moment within the hour may be this very one, and is a turn of its own.
+        assert min(len(web.asked["/once"]), len(web.asked["/always"])) >= 2
 
 
 def test_a_slow_daemon_delays_nobody_and_gets_everything_later() -> None:
