@@ -33,10 +33,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """`status` None is plain text; otherwise glyph and colour go with the text."""
+    """`status` None is plain text; otherwise glyph and colour go with the text. `trend`: a word-sized line beside it,
+    oldest first, None where nothing is known."""
 
     text: str
     status: Status | None = None
+    trend: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +54,38 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """What was expected of each point of a series, from `low` to `high` in its unit; None where nothing was."""
+
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """A forecast, drawn on from the last point: `times` in epoch seconds; 80 % of the ways run between `low` and `high`."""
+
+    times: range
+    low: tuple[float, ...]
+    middle: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Something that happened, drawn where it happened: a release, a clean-up, the day by which somebody must act."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChartSpec:
     """One series against its limit. `title` is the finding as a sentence, written as text and not in the image.
 
-    The limit is drawn where it was crossed (`since`); `upward` says on which side of it trouble lies.
+    The limit is drawn where it was crossed (`since`); `upward` says on which side of it trouble lies. `bars`: counts and
+    what is added up day by day are bars, the ones from `series.judged` on (estimated, not judged) hollow. `band` is what
+    was expected, `ahead` what is, `marks` what happened.
     """
 
     title: str
@@ -67,6 +97,18 @@ class ChartSpec:
     limit: float | None = None
     upward: bool = True
     since: datetime | None = None
+    bars: bool = False
+    band: Band | None = None
+    ahead: Ahead | None = None
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charts:
+    """Small multiples: charts of one shape side by side, worst first, each with a short title. `others` were left out."""
+
+    specs: tuple[ChartSpec, ...]
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +121,15 @@ class FindingList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
+    """A figure with company: its target, how it changed (the words judge: "12 % better"), and its trend, oldest first."""
+
     name: str
     value: str
     target: str
     status: Status
     note: str = ""
+    change: str = ""
+    trend: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +159,7 @@ class Strips:
     others: int = 0
 
 
-Block = Prose | Facts | Table | ChartSpec | FindingList | Scorecard | Strips
+Block = Prose | Facts | Table | ChartSpec | Charts | FindingList | Scorecard | Strips
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +189,8 @@ class Report:
 class About:
     """Where a report comes from, so that it can be trusted and reproduced: printed at its foot in every format.
 
-    `late` is by how much it was begun after its moment, if that is worth a word.
+    `late` is by how much it was begun after its moment, if that is worth a word. `recorded` is set where nothing was asked
+    of any environment: what was read instead, and how much of it.
     """
 
     run_id: str
@@ -158,3 +205,4 @@ class About:
     seconds: float
     url: str = ""
     late: timedelta = timedelta(0)
+    recorded: tuple[str, str] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -13,15 +14,19 @@ from email.utils import format_datetime, parseaddr
 import css_inline
 from jinja2 import BaseLoader
 
-from opsbot.model.report import About, ChartSpec, Report, Strip, Strips
+from opsbot.model.report import About, Charts, ChartSpec, Report, Scorecard, Strip, Strips, Table
+from opsbot.model.status import Verdict
 from opsbot.render import chart, strip, text
+from opsbot.render.extent import figures
 from opsbot.render.format import clean, clip
-from opsbot.render.html import Picture, place
-from opsbot.render.view import Page, page
+from opsbot.render.html import Picture, Placing, place
+from opsbot.render.trend import trend
+from opsbot.render.view import Page, Part, page
 
 CHARTS, CHART_BYTES, HTML_BYTES = 6, 30 * 1024, 80 * 1024
-_ROWS, STRIPS = 24, 24
+_ROWS, STRIPS, TRENDS = 24, 24, 24
 _COLUMNS = 78
+Word = tuple[tuple[float | None, ...], Verdict]
 
 
 def render(
@@ -32,12 +37,11 @@ def render(
     The subject is the verdict line. Raises OpsbotError where a template is wrong.
     """
     view = page(report, about)
-    charts = _charts(view, domain)
-    strips = _strips(view, domain)
+    images = _images(view, domain)
     mail = _headers(view, about, sender, to, domain, message_id)
     mail.set_content(text.render(report, about, colour=False, width=_COLUMNS), cte="quoted-printable")
-    mail.add_alternative(_html(view, about, templates, charts, strips), subtype="html", cte="quoted-printable")
-    _attach(mail, {**dict(charts.values()), **dict(strips.values())})
+    mail.add_alternative(_html(view, about, templates, images), subtype="html", cte="quoted-printable")
+    _attach(mail, dict([*images.charts.values(), *images.strips.values(), *images.words.values()]))
     _fixed_boundaries(mail, message_id)
     return mail.as_bytes(policy=SMTP)
 
@@ -62,51 +66,80 @@ def _address(written: str, name: str = "") -> Address:
     return Address(display_name=said or name, addr_spec=address)
 
 
-def _charts(view: Page, domain: str) -> dict[ChartSpec, tuple[str, bytes]]:
-    """The first six charts that could be drawn and are small enough: Content-ID and PNG."""
-    specs = [part for chapter in view.chapters for part in chapter.parts if isinstance(part, ChartSpec)]
-    drawn: dict[ChartSpec, tuple[str, bytes]] = {}
-    for spec in specs:
-        png = chart.safely(spec, "light", view.zone).png
-        if png and len(png) <= CHART_BYTES and len(drawn) < CHARTS:
-            drawn[spec] = (f"chart{len(drawn) + 1}.{hashlib.sha256(png).hexdigest()[:12]}@{clean(domain)}", png)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """The parts a mail carries, by what they show: Content-ID and PNG."""
+
+    charts: dict[tuple[ChartSpec, bool], tuple[str, bytes]]
+    strips: dict[Strip, tuple[str, bytes]]
+    words: dict[Word, tuple[str, bytes]]
+
+
+def _images(view: Page, domain: str) -> Images:
+    parts = [part for chapter in view.chapters for part in chapter.parts]
+    return Images(charts=_charts(parts, view.zone, domain), strips=_strips(parts, domain), words=_words(parts, domain))
+
+
+def _cid(kind: str, place: int, png: bytes, domain: str) -> tuple[str, bytes]:
+    return f"{kind}{place}.{hashlib.sha256(png).hexdigest()[:12]}@{clean(domain)}", png
+
+
+def _charts(parts: Sequence[Part], zone: str, domain: str) -> dict[tuple[ChartSpec, bool], tuple[str, bytes]]:
+    """The first six charts, large or small, that could be drawn and are small enough."""
+    wanted = [
+        (spec, isinstance(part, Charts))
+        for part in parts
+        for spec in (part.specs if isinstance(part, Charts) else (part,) if isinstance(part, ChartSpec) else ())
+    ]
+    drawn: dict[tuple[ChartSpec, bool], tuple[str, bytes]] = {}
+    for spec, small in wanted:
+        png = chart.safely(spec, "light", zone, "small" if small else "large").png if len(drawn) < CHARTS else b""
+        if png and len(png) <= CHART_BYTES:
+            drawn[spec, small] = _cid("chart", len(drawn) + 1, png, domain)
     return drawn
 
 
-def _strips(view: Page, domain: str) -> dict[Strip, tuple[str, bytes]]:
-    """The first strips: Content-ID and PNG; the other rows say it in figures."""
-    rows = [row for chapter in view.chapters for part in chapter.parts if isinstance(part, Strips) for row in part.rows]
-    drawn = ((row, strip.picture(row.bars)) for row in rows[:STRIPS])
-    return {
-        row: (f"strip{place}.{hashlib.sha256(png).hexdigest()[:12]}@{clean(domain)}", png)
-        for place, (row, png) in enumerate(drawn, 1)
-    }
+def _strips(parts: Sequence[Part], domain: str) -> dict[Strip, tuple[str, bytes]]:
+    """The first strips; the other rows say it in figures."""
+    rows = [row for part in parts if isinstance(part, Strips) for row in part.rows]
+    return {row: _cid("strip", place, strip.picture(row.bars), domain) for place, row in enumerate(rows[:STRIPS], 1)}
 
 
-def _html(
-    view: Page,
-    about: About,
-    templates: BaseLoader,
-    charts: dict[ChartSpec, tuple[str, bytes]],
-    strips: dict[Strip, tuple[str, bytes]],
-) -> str:
+def _words(parts: Sequence[Part], domain: str) -> dict[Word, tuple[str, bytes]]:
+    """The first word-sized trends of cells and scores."""
+    scores = [(score.trend, score.status) for part in parts if isinstance(part, Scorecard) for score in part.scores]
+    cells = [
+        (cell.trend, cell.status)
+        for part in parts
+        if isinstance(part, Table)
+        for row in part.rows
+        for cell in row.cells
+    ]
+    wanted = [(line, status.verdict if status else Verdict.OK) for line, status in (*scores, *cells) if line]
+    drawn = ((word, trend(word[0], None, word[1])) for word in dict.fromkeys(wanted[:TRENDS]))
+    return {word: _cid("trend", place, png, domain) for place, (word, png) in enumerate(drawn, 1) if png}
+
+
+def _html(view: Page, about: About, templates: BaseLoader, images: Images) -> str:
     """Inlined, and below what mail programs cut off: fewer findings are told in full until it fits."""
 
-    def draw(spec: ChartSpec) -> Picture:
-        known = charts.get(spec)
-        return Picture(f"cid:{known[0]}") if known else Picture("", note=chart.safely(spec, "light", about.zone).note)
+    def draw(spec: ChartSpec, small: bool = False) -> Picture:
+        known = images.charts.get((spec, small))
+        return Picture(f"cid:{known[0]}") if known else Picture("", note=figures(spec, about.zone))
 
     def bars(row: Strip) -> str:
-        return f"cid:{strips[row][0]}" if row in strips else ""
+        return f"cid:{images.strips[row][0]}" if row in images.strips else ""
+
+    def word(values: tuple[float | None, ...], verdict: Verdict) -> str:
+        return f"cid:{images.words[values, verdict][0]}" if (values, verdict) in images.words else ""
 
     inliner = css_inline.CSSInliner(
         keep_style_tags=False, keep_at_rules=True, minify_css=True, load_remote_stylesheets=False
     )
     most, inlined = _ROWS, ""
     while most >= 0:
-        inlined = inliner.inline(
-            place(view, about.job, templates, draw=draw, trend=lambda _: "", bars=bars, most=most, mail=True)
-        )
+        placing = Placing(draw=draw, trend=lambda _: "", bars=bars, word=word, most=most, mail=True)
+        inlined = inliner.inline(place(view, about.job, templates, placing))
         size = len(inlined.encode())
         if size <= HTML_BYTES:
             break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -94,6 +94,14 @@ def money(usd: float) -> str:
     if size >= 0.01 or size == 0:
         return f"{sign}${size:,.2f}"
     return f"{sign}${size:.2g}" if size >= 0.0001 else f"{sign}<$0.0001" if not sign else f"-${size:.1g}"
+
+
+def tick(value: float, unit: Unit) -> str:
+    """A round value on an axis: as `quantity`, without cents."""
+    if unit is not Unit.USD or 0 < abs(value) < 1:
+        return quantity(value, unit)
+    whole = f"{abs(value) / 1000:,.3g}k" if abs(value) >= 10_000 else f"{abs(value):,.4g}"
+    return f"{'-' if value < 0 else ''}${whole}" if abs(value) < 1e6 else money(value)
 
 
 def _number(value: float) -> str:
@@ -191,6 +199,16 @@ def clock(at: datetime, zone_name: str) -> str:
     return _date(local) if (local.hour, local.minute) == (0, 0) else f"{local:%H:%M}"
 
 
+def month(day: date, *, year: bool) -> str:
+    """`Nov`, or `Nov 2026`."""
+    return f"{_MONTHS[day.month - 1]} {day.year}" if year else _MONTHS[day.month - 1]
+
+
+def short_day(at: datetime, zone_name: str) -> str:
+    """`4 Dec`: a day near a report's own."""
+    return _date(at.astimezone(zone(zone_name)))
+
+
 def _date(local: datetime) -> str:
     return f"{local.day} {_MONTHS[local.month - 1]}"
 
@@ -206,3 +224,19 @@ def width(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def fit(text: str, columns: int) -> str:
+    """The text in that many columns, with an ellipsis where something was cut."""
+    if width(text) <= columns:
+        return text
+    while text and width(text) >= columns:
+        text = text[:-1]
+    return f"{text.rstrip()}…" if columns > 0 else ""
+
+
+def pad(text: str, columns: int, align: str = "left") -> str:
+    """The text with spaces up to that many columns."""
+    gap = max(0, columns - width(text))
+    before = gap if align == "right" else gap // 2 if align == "center" else 0
+    return " " * before + text + " " * (gap - before)

@@ -33,6 +33,9 @@ _NOUNS = {
     "dynamodb-table": "tables",
     "acm-certificate": "certificates",
     "cloudwatch-alarm": "alarms",
+    "cfn-stack": "stacks",
+    "synthetics-canary": "canaries",
+    "service-quota": "quotas",
 }
 
 

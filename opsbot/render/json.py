@@ -103,8 +103,15 @@ def _finding(finding: Finding) -> Object:
         "owner": finding.owner,
         "labels": dict(finding.labels),
         "runbook": finding.runbook,
-        "evidence": {name: list(value) if isinstance(value, tuple) else value for name, value in finding.evidence},
+        "evidence": {name: _fact(value) for name, value in finding.evidence},
     }
+
+
+def _fact(value: object) -> object:
+    """Several are a list; what is made of pairs is an object."""
+    if not isinstance(value, tuple):
+        return value
+    return [dict(part) if isinstance(part, tuple) else part for part in value]
 
 
 def _delivery(message: Message) -> Object:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from opsbot.model.report import About, ChartSpec, Facts, Prose, Report, Scorecard, Strip, Strips, Table
-from opsbot.render import strip
+from opsbot.model.report import About, Charts, ChartSpec, Facts, Prose, Report, Score, Scorecard, Strip, Strips, Table
+from opsbot.render import letters, strip
 from opsbot.render.text import cell_text
 from opsbot.render.tokens import MARKS
 from opsbot.render.view import Line, Lines, Part, page
@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"(?i)(?<=http)(s?):|(?<=www)\.")
 # GitHub looks for these after Markdown was read, when escapes and entities are gone: only a gap between helps.
 _CALL = re.compile(r"@|#(?=\d)")
 _GAP = "&#8203;"
-_LETTERS = 45
+_LETTERS, _TREND = 45, 24
 
 
 def render(report: Report, about: About) -> str:
@@ -33,7 +33,7 @@ def render(report: Report, about: About) -> str:
         out += ["", f"## {escape(chapter.title)}", ""]
         out += [f"{escape(chapter.aside)}", ""] if chapter.aside else []
         for part in chapter.parts:
-            out += _part(part)
+            out += _part(part, view.zone)
     out += ["", "---", ""]
     out += [f"- **{name}:** {code(value) if name == 'Reproduce' else escape(value)}" for name, value in view.footer]
     out += [f"- **Report:** <{view.url}>"] if view.url else []
@@ -60,7 +60,7 @@ def code(text: str) -> str:
     return f"{fence} {text.replace('``', chr(39) * 2)} {fence}" if "`" in text else f"`{text}`"
 
 
-def _part(part: Part) -> list[str]:
+def _part(part: Part, zone: str) -> list[str]:
     match part:
         case Prose():
             return [escape(part.text), ""]
@@ -72,13 +72,7 @@ def _part(part: Part) -> list[str]:
             more = [f"- and {part.others} more"] if part.others else []
             return [*(text for line in part.lines for text in _finding(line)), *more, ""]
         case Scorecard():
-            return [
-                *(
-                    f"- {MARKS[s.status.verdict].glyph} {escape(s.name)}: {escape(s.value)}, target {escape(s.target)}"
-                    for s in part.scores
-                ),
-                "",
-            ]
+            return [*map(_score, part.scores), ""]
         case Strips():
             rows = (
                 f"- `{_letters(row)}` {escape(row.name)}: {escape(row.figure)}, {escape(row.words)}"
@@ -86,7 +80,31 @@ def _part(part: Part) -> list[str]:
             )
             return [*rows, *([f"- and {part.others} more"] if part.others else []), ""]
         case ChartSpec():
-            return []
+            return [*_chart(part, zone), ""] if part.bars or part.band or part.ahead or part.marks else []
+        case Charts():
+            more = [f"- and {part.others} more"] if part.others else []
+            return [*map(_multiple, part.specs), *more, ""]
+
+
+def _chart(spec: ChartSpec, zone: str) -> Iterator[str]:
+    """In characters, in a block of code: nothing of it comes from outside but figures."""
+    yield f"**{escape(spec.title)}**"
+    yield from (["", escape(spec.detail)] if spec.detail else [])
+    yield from ("", "```text", *letters.drawn(spec, zone, 90), "```")
+    yield from (line for text in letters.told(spec, zone) for line in ("", escape(text)))
+
+
+def _multiple(spec: ChartSpec) -> str:
+    drawn = letters.spark(spec.series.values, _TREND)
+    return " ".join(filter(None, (f"- `{drawn}`" if drawn else "-", escape(spec.title), escape(spec.detail))))
+
+
+def _score(score: Score) -> str:
+    told = (f"{score.name}: {score.value}, target {score.target}", score.change)
+    drawn = letters.spark(score.trend, _TREND)
+    return (
+        f"- {MARKS[score.status.verdict].glyph} {escape('; '.join(filter(None, told)))}{f' `{drawn}`' if drawn else ''}"
+    )
 
 
 def _letters(row: Strip) -> str:

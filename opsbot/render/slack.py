@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from opsbot.model.report import About, Cell, Facts, Prose, Report, Scorecard, Strip, Strips, Table
+from opsbot.model.report import (
+    About,
+    Cell,
+    Charts,
+    ChartSpec,
+    Facts,
+    Prose,
+    Report,
+    Score,
+    Scorecard,
+    Strip,
+    Strips,
+    Table,
+)
 from opsbot.model.status import Status, Verdict
 from opsbot.render import strip
 from opsbot.render.blockkit import Json, code, context, escape, fits, header, link, message, section, table
 from opsbot.render.format import clip, count
+from opsbot.render.letters import spark
 from opsbot.render.tokens import MARKS
 from opsbot.render.view import Chapter, Line, Lines, Page, page
 
 _FIRST = 6  # exceptions told in the first message
 _REPLIES = 8
-_STRIPS, _LETTERS = 8, 30
+_STRIPS, _LETTERS, _TREND = 8, 30, 12
 
 
 def render(report: Report, about: About) -> tuple[Json, ...]:
@@ -152,15 +166,16 @@ def _ill(cell: Cell) -> bool:
 
 def _cell(cell: Cell) -> str:
     """Glyph and value; an OK cell is its check mark alone."""
-    if cell.status is None:
-        return cell.text
-    mark = MARKS[cell.status.verdict]
-    return f"{mark.glyph} {cell.text}".rstrip()
+    said = cell.text if cell.status is None else f"{MARKS[cell.status.verdict].glyph} {cell.text}".rstrip()
+    return f"{said} {spark(cell.trend, _TREND)}".strip() if cell.trend else said
 
 
 def _source(view: Page) -> str:
-    data = dict(view.footer)
-    return escape(f"Data {data['Data']}. Run {data['Run']}. AWS {data['AWS']}.") + f" {code(view.command)}"
+    told = dict(view.footer)
+    return (
+        escape(" ".join(f"{name} {told[name]}." for name in ("Data", "Run", "AWS") if name in told))
+        + f" {code(view.command)}"
+    )
 
 
 def _replies(view: Page, troubles: tuple[Line, ...], first: Sequence[Json]) -> Iterator[Json]:
@@ -205,10 +220,13 @@ def _rest(chapter: Chapter) -> Iterator[Json]:
         elif isinstance(part, Facts):
             said += [f"{escape(name)}: {escape(value)}" for name, value in part.pairs]
         elif isinstance(part, Scorecard):
-            said += [
-                f"{MARKS[s.status.verdict].slack} {escape(s.name)}: {escape(s.value)}, target {escape(s.target)}"
-                for s in part.scores
-            ]
+            said += [_score(score) for score in part.scores]
+        elif isinstance(part, ChartSpec) and (part.bars or part.band or part.ahead or part.marks):
+            said.append(_chart(part))
+        elif isinstance(part, Charts):
+            said += [_chart(spec) for spec in part.specs[:_STRIPS]]
+            left = part.others + max(0, len(part.specs) - _STRIPS)
+            said += [f"and {count(left)} more in the report"] if left else []
         elif isinstance(part, Strips):
             said += [_strip(row) for row in part.rows[:_STRIPS]]
             left = part.others + max(0, len(part.rows) - _STRIPS)
@@ -219,6 +237,20 @@ def _rest(chapter: Chapter) -> Iterator[Json]:
             said += [f"and {count(part.others)} more"] if part.others else []
     if said:
         yield section("\n".join([f"*{escape(chapter.title)}*", *said[:20]]))
+
+
+def _score(score: Score) -> str:
+    told = (f"{score.name}: {score.value}, target {score.target}", score.change)
+    drawn = spark(score.trend, _TREND)
+    return (
+        f"{MARKS[score.status.verdict].slack} {escape('; '.join(filter(None, told)))}{f' `{drawn}`' if drawn else ''}"
+    )
+
+
+def _chart(spec: ChartSpec) -> str:
+    """A line of bars with what it says: a picture would need a file kept at Slack."""
+    drawn = spark(spec.series.values, _LETTERS)
+    return " ".join(filter(None, (f"`{drawn}`" if drawn else "", escape(spec.title), escape(spec.detail))))
 
 
 def _strip(row: Strip) -> str:

@@ -37,10 +37,17 @@ _LETTERS: dict[Verdict | None, str] = {
     Verdict.ATTENTION: "▅",
     Verdict.ACTION: "█",
 }
+EXCUSED = "▂"
 
 
 def _verdict(status: Status | None) -> Verdict | None:
     return status.verdict if status else None
+
+
+def _drawn(status: Status | None) -> tuple[tuple[int, int, int], int]:
+    """Colour and height: a day in which something was excused is lower than a good one, and grey."""
+    verdict = _verdict(status)
+    return (COLOURS[None], 8) if status is Status.INFO else (COLOURS[verdict], _HEIGHTS[verdict])
 
 
 def size(bars: Bars) -> tuple[int, int]:
@@ -55,9 +62,9 @@ def picture(bars: tuple[Status | None, ...]) -> bytes:
     image = Image.new("RGBA", (wide * _SCALE, high * _SCALE), (128, 144, 166, 0))
     brush = ImageDraw.Draw(image)
     for place, status in enumerate(bars):
-        verdict = _verdict(status)
-        left, top = place * STEP * _SCALE, (HEIGHT - _HEIGHTS[verdict]) * _SCALE
-        brush.rectangle((left, top, left + BAR * _SCALE - 1, high * _SCALE - 1), fill=(*COLOURS[verdict], 255))
+        colour, tall = _drawn(status)
+        left, top = place * STEP * _SCALE, (HEIGHT - tall) * _SCALE
+        brush.rectangle((left, top, left + BAR * _SCALE - 1, high * _SCALE - 1), fill=(*colour, 255))
     out = io.BytesIO()
     image.quantize(8, method=Image.Quantize.FASTOCTREE).save(out, "PNG", optimize=True)
     return out.getvalue()
@@ -68,12 +75,16 @@ def letters(bars: Bars, most: int) -> tuple[tuple[Verdict | None, str], ...]:
     days = max(1, -(-len(bars) // most))
     # Counted from today, so that the last character is whole.
     cut = [bars[max(0, end - days) : end] for end in range(len(bars), 0, -days)][::-1]
-    verdicts = [_together(part) for part in cut]
-    return tuple((verdict, _LETTERS[verdict] * len(list(run))) for verdict, run in groupby(verdicts))
+    drawn = [(_verdict(one), _letter(one)) for one in map(_together, cut)]
+    return tuple((verdict, letter * len(list(run))) for (verdict, letter), run in groupby(drawn))
 
 
-def _together(part: Bars) -> Verdict | None:
+def _letter(status: Status | None) -> str:
+    return EXCUSED if status is Status.INFO else _LETTERS[_verdict(status)]
+
+
+def _together(part: Bars) -> Status | None:
     known = [status for status in part if status is not None]
     # A blind day beside an outage must not hide it.
     loud = [status for status in known if status is not Status.UNKNOWN]
-    return _verdict(worst(loud) if loud else known[0] if known else None)
+    return worst(loud) if loud else known[0] if known else None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from opsbot.model.report import About, Cell, ChartSpec, Facts, Prose, Report, Scorecard, Strips, Table
+from opsbot.model.report import About, Cell, Charts, ChartSpec, Facts, Prose, Report, Scorecard, Strips, Table
 from opsbot.model.status import Status, Verdict
-from opsbot.render import strip
-from opsbot.render.format import count, width
+from opsbot.render import letters, strip
+from opsbot.render.format import count, fit, pad, width
+from opsbot.render.letters import spark
 from opsbot.render.tokens import MARKS
 from opsbot.render.view import Chapter, Line, Lines, Page, Part, page
 
 _SHOWN = 30
+_TREND = 12  # columns of a trend in a table
 _LEAST = 26  # columns in which a finding can still be recognised
-_BARS = "▁▂▃▄▅▆▇█"
 _BOLD, _DIM = "1", "2"
 Paint = Callable[[str, str], str]
 
@@ -32,7 +32,7 @@ def _lines(view: Page, paint: Paint, columns: int, verbose: bool) -> Iterator[st
     mark = view.mark
     yield f"{paint(f'{mark.glyph} {mark.word.upper()}', mark.ansi)}  {paint(view.headline, _BOLD)}"
     yield from (paint(line, _DIM) for line in wrap(f"{view.title}, {view.when}, {view.scope}", columns))
-    yield from (paint(line, _DIM) for line in wrap(f"{view.evaluated} in {view.took}", columns))
+    yield from (paint(line, _DIM) for line in wrap(" in ".join(filter(None, (view.evaluated, view.took))), columns))
     if view.lede:
         yield ""
         yield from wrap(view.lede, columns)
@@ -40,17 +40,17 @@ def _lines(view: Page, paint: Paint, columns: int, verbose: bool) -> Iterator[st
         yield ""
         aside = f"  {chapter.aside}" if chapter.aside else ""
         yield paint(chapter.title.upper(), _BOLD) + paint(aside, _DIM)
-        yield from _chapter(chapter, paint, columns, verbose)
+        yield from _chapter(chapter, paint, columns, verbose, view.zone)
     yield ""
     yield from _pairs([*view.footer, *([("Report", view.url)] if view.url else [])], paint, columns)
 
 
-def _chapter(chapter: Chapter, paint: Paint, columns: int, verbose: bool) -> Iterator[str]:
+def _chapter(chapter: Chapter, paint: Paint, columns: int, verbose: bool, zone: str) -> Iterator[str]:
     for part in chapter.parts:
-        yield from _part(part, paint, columns, verbose)
+        yield from _part(part, paint, columns, verbose, zone)
 
 
-def _part(part: Part, paint: Paint, columns: int, verbose: bool) -> Iterator[str]:
+def _part(part: Part, paint: Paint, columns: int, verbose: bool, zone: str) -> Iterator[str]:
     match part:
         case Prose():
             yield from wrap(part.text, columns)
@@ -65,9 +65,33 @@ def _part(part: Part, paint: Paint, columns: int, verbose: bool) -> Iterator[str
         case Strips():
             yield from _strips(part, paint, columns)
         case ChartSpec():
-            if verbose:
-                yield from wrap(part.title, columns)
-                yield f"  {spark(part.series.values, 60)}"
+            if verbose or part.bars or part.band or part.ahead or part.marks:
+                yield from _chart(part, paint, columns, zone)
+        case Charts():
+            yield from _charts(part, paint, columns, zone, verbose)
+
+
+def _chart(spec: ChartSpec, paint: Paint, columns: int, zone: str) -> Iterator[str]:
+    yield from wrap(spec.title, columns)
+    yield from (paint(line, _DIM) for line in wrap(spec.detail, columns))
+    yield from letters.drawn(spec, zone, columns)
+    for line in letters.told(spec, zone):
+        yield from (paint(text, _DIM) for text in wrap(line, columns, "  "))
+    yield ""
+
+
+def _charts(part: Charts, paint: Paint, columns: int, zone: str, verbose: bool) -> Iterator[str]:
+    """A line each, trend last; drawn in full when verbose."""
+    if verbose:
+        for spec in part.specs:
+            yield from _chart(spec, paint, columns, zone)
+    else:
+        names = min(40, max((width(spec.title) for spec in part.specs), default=0))
+        for spec in part.specs:
+            drawn = spark(spec.series.values, 2 * _TREND)
+            yield f"{pad(fit(spec.title, names), names)}  {pad(drawn, 2 * _TREND)}  {fit(spec.detail, columns - names - 2 * _TREND - 4)}"
+    if part.others:
+        yield paint(f"and {count(part.others)} more", _DIM)
 
 
 def wrap(text: str, columns: int, indent: str = "") -> Iterator[str]:
@@ -92,12 +116,6 @@ def _fitting(word: str, columns: int) -> str:
     while end < len(word) and width(word[: end + 1]) <= columns:
         end += 1
     return word[:end]
-
-
-def pad(text: str, columns: int, align: str = "left") -> str:
-    gap = max(0, columns - width(text))
-    before = gap if align == "right" else gap // 2 if align == "center" else 0
-    return " " * before + text + " " * (gap - before)
 
 
 def _pairs(pairs: Iterable[tuple[str, str]], paint: Paint, columns: int) -> Iterator[str]:
@@ -145,15 +163,6 @@ def _narrow(widths: list[int], columns: int) -> None:
     """Where the line would still be too long, the middle column gives way, then the first."""
     for place, least in ((1, _LEAST), (0, 12), (1, 0)):
         widths[place] -= max(0, min(_total(widths) - columns, widths[place] - least))
-
-
-def fit(text: str, columns: int) -> str:
-    """The text in that many columns, with an ellipsis where something was cut."""
-    if width(text) <= columns:
-        return text
-    while text and width(text) >= columns:
-        text = text[:-1]
-    return f"{text.rstrip()}…" if columns > 0 else ""
 
 
 def _beneath(line: Line, cells: Sequence[str], paint: Paint, columns: int, begun: str) -> Iterator[str]:
@@ -207,25 +216,24 @@ def _coloured(text: str, cell: Cell, paint: Paint) -> str:
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell without its colour: the glyph carries the status."""
-    if cell.status is None:
-        return cell.text
-    return f"{MARKS[cell.status.verdict].glyph} {cell.text}".rstrip()
+    """A cell without its colour: the glyph carries the status, and bars its trend."""
+    said = cell.text if cell.status is None else f"{MARKS[cell.status.verdict].glyph} {cell.text}".rstrip()
+    return f"{said} {spark(cell.trend, _TREND).strip()}".strip() if cell.trend else said
 
 
 def _scores(card: Scorecard, paint: Paint, columns: int) -> Iterator[str]:
-    widths = [
-        max((width(text) for text in column), default=0)
-        for column in zip(*((s.name, s.value, s.target) for s in card.scores), strict=True)
-    ]
-    for score in card.scores:
+    """Name, value, target; how it changed and its trend where any score tells them; then the note, beside or beneath."""
+    rows = [(s.name, s.value, s.target, s.change, spark(s.trend, _TREND).strip()) for s in card.scores]
+    widths = [max((width(text) for text in column), default=0) for column in zip(*rows, strict=True)]
+    for score, row in zip(card.scores, rows, strict=True):
         mark = MARKS[score.status.verdict]
-        name, value, target = (
-            pad(t, w, a)
-            for t, w, a in zip((score.name, score.value, score.target), widths, ("left", "right", "right"), strict=True)
+        name, value, target, change, trend = (
+            pad(text, size, align)
+            for text, size, align in zip(row, widths, ("left", "right", "right", "left", "left"), strict=True)
         )
-        room = columns - sum(widths) - 6
         head = f"{paint(mark.glyph, mark.ansi)} {name}  {value}  {paint(target, _DIM)}"
+        head = "  ".join([head, *(text for text, size in ((change, widths[3]), (trend, widths[4])) if size)])
+        room = columns - sum(widths) - 2 * sum(size > 0 for size in widths)
         beside = width(score.note) + 2 <= room
         yield f"{head}  {score.note}" if beside else head
         yield from () if beside else wrap(score.note, columns, "  ")
@@ -246,17 +254,3 @@ def _strips(block: Strips, paint: Paint, columns: int) -> Iterator[str]:
     yield paint(f"{' ' * names}  {block.first}{pad(block.last, max(0, long - width(block.first)), 'right')}", _DIM)
     if block.others:
         yield paint(f"{' ' * names}  and {count(block.others)} more", _DIM)
-
-
-def spark(values: Sequence[float | None], columns: int) -> str:
-    """A series as one line of bars, gaps as spaces: what a terminal can draw."""
-    size = max(1, math.ceil(len(values) / columns))
-    stretches = [
-        [v for v in values[i : i + size] if v is not None and math.isfinite(v)] for i in range(0, len(values), size)
-    ]
-    means = [sum(v / len(stretch) for v in stretch) if stretch else None for stretch in stretches]
-    known = [mean for mean in means if mean is not None]
-    if not known:
-        return ""
-    low, span = min(known), (max(known) / 2 - min(known) / 2) or 1.0
-    return "".join(" " if mean is None else _BARS[min(7, int((mean / 2 - low / 2) / span * 7.99))] for mean in means)

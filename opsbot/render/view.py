@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from opsbot.model.finding import Evidence, Finding
+from opsbot.model.finding import Coverage, Evidence, Finding
 from opsbot.model.period import from_epoch
 from opsbot.model.report import (
     About,
     Block,
     Cell,
+    Charts,
     ChartSpec,
     Column,
     Facts,
@@ -96,7 +97,7 @@ class Lines:
     others: int
 
 
-Part = Prose | Facts | Table | ChartSpec | Lines | Scorecard | Strips
+Part = Prose | Facts | Table | ChartSpec | Charts | Lines | Scorecard | Strips
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,9 +149,9 @@ def page(report: Report, about: About) -> Page:
     return Page(
         title=_said(report.title, NAME),
         when=moment(about.at, about.zone) + (f", late by {span(about.late)}" if about.late else ""),
-        scope=plural(about.environments, "environment"),
-        evaluated=f"{count(coverage.evaluated)} of {plural(coverage.expected, 'check')} evaluated",
-        took=_seconds(about.seconds),
+        scope=_said(about.recorded[0], NAME) if about.recorded else plural(about.environments, "environment"),
+        evaluated=_said(about.recorded[1], NAME) if about.recorded else _evaluated(coverage),
+        took="" if about.recorded else _seconds(about.seconds),
         verdict=verdict(report),
         headline=_said(report.headline, 80) or _said(report.title, 80),
         lede=_said(report.lede, 600),
@@ -160,6 +161,10 @@ def page(report: Report, about: About) -> Page:
         url=_link(about.url),
         zone=about.zone,
     )
+
+
+def _evaluated(coverage: Coverage) -> str:
+    return f"{count(coverage.evaluated)} of {plural(coverage.expected, 'check')} evaluated"
 
 
 def _said(text: str, n: int) -> str:
@@ -199,6 +204,8 @@ def _part(block: Block, about: About, charts: Mapping[int, str]) -> Part:
             return _table(block)
         case ChartSpec():
             return _chart(block)
+        case Charts():
+            return replace(block, specs=tuple(map(_chart, block.specs)))
         case FindingList():
             return Lines(lines=tuple(line(finding, about, charts) for finding in block.findings), others=block.others)
         case Scorecard():
@@ -220,7 +227,7 @@ def _padded(row: Row, width: int) -> Iterator[Cell]:
     """As many cells as there are columns, whatever the job wrote."""
     cells = row.cells[:width] + (Cell(text=""),) * (width - len(row.cells))
     for cell in cells:
-        yield Cell(text=_said(cell.text, SENTENCE), status=cell.status)
+        yield replace(cell, text=_said(cell.text, SENTENCE))
 
 
 def _align(align: str) -> str:
@@ -234,6 +241,7 @@ def _chart(spec: ChartSpec) -> ChartSpec:
         detail=_said(spec.detail, SENTENCE),
         alt=_said(spec.alt, SENTENCE),
         label=_said(spec.label, NAME),
+        marks=tuple(replace(mark, text=_said(mark.text, NAME)) for mark in spec.marks),
     )
 
 
@@ -249,6 +257,7 @@ def _score(score: Score) -> Score:
         value=_said(score.value, NAME),
         target=_said(score.target, NAME),
         note=_said(score.note, SENTENCE),
+        change=_said(score.change, NAME),
     )
 
 
@@ -325,20 +334,29 @@ def _plain(value: object, name: str, about: About) -> str:
             return brief(from_epoch(value), about.zone, about.at)
         case float():
             return NO_DATA if value != value else f"{value:.6g}"
+        case tuple():
+            return _said("; ".join(f"{key} {_plain(part, key, about)}" for key, part in value), SENTENCE)
         case _:
             return _said(str(value), SENTENCE)
 
 
 def _footer(report: Report, about: About) -> Iterator[tuple[str, str]]:
     """Everything it takes to trust this report and to make it again."""
-    coverage, usage = about.coverage, about.usage
     yield "Data", f"{moment(report.period.start, about.zone)} to {moment(report.period.end, about.zone)}"
+    if about.recorded:
+        yield "Run", f"on recorded data, opsbot {_said(about.version, NAME)}"
+    else:
+        yield from _source(about)
+    yield "Reproduce", _said(about.command, 500)
+
+
+def _source(about: About) -> Iterator[tuple[str, str]]:
+    coverage, usage = about.coverage, about.usage
     missing = (
         f"; {plural(len(coverage.missing), 'check')} without data, never counted as healthy" if coverage.missing else ""
     )
-    yield "Coverage", f"{count(coverage.evaluated)} of {plural(coverage.expected, 'check')} evaluated{missing}"
+    yield "Coverage", f"{_evaluated(coverage)}{missing}"
     calls = sum(number for _, number in usage.calls)
     throttled = f", {count(usage.throttled)} throttled" if usage.throttled else ""
     yield "AWS", f"{plural(calls, 'call')}, {plural(usage.metrics, 'metric')}, {money(usage.usd)}{throttled}"
     yield "Run", f"{_said(about.run_id, NAME)}, {_seconds(about.seconds)}, opsbot {_said(about.version, NAME)}"
-    yield "Reproduce", _said(about.command, 500)

@@ -129,7 +129,7 @@ def test_a_terminal_gives_wide_letters_two_columns() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "limit", "unit", "labels"),
     [
-        (12.0, 93.0, 80.0, Unit.PERCENT, ["0 %", "50 %", "100 %"]),
+        (12.0, 93.0, 80.0, Unit.PERCENT, ["0 %", "25 %", "50 %", "75 %", "100 %"]),
         (86.0, 94.0, 90.0, Unit.PERCENT, ["90 %", "95 %"]),
         (200.0, 1840.0, 500.0, Unit.MILLISECONDS, ["0 s", "1 s", "2 s"]),
         (0.0, 2220.0, 900.0, Unit.SECONDS, ["0 s", "15 min", "30 min"]),

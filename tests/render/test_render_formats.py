@@ -31,7 +31,7 @@ from tests.render.reading import Tags, problems
 from tests.render.sample import NOW, WINDOW, about, findings, green, report
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "run.schema.json").read_text())
-CELL = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+")
+CELL = re.compile(r"data:image/(?:png|svg\+xml);base64,[A-Za-z0-9+/=]+")
 Same = Callable[[str, str], None]
 
 
