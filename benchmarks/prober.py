@@ -2,7 +2,9 @@
 
 Two processes of ours are counted: the prober, and whoever keeps its book in SQLite, as the daemon does. The exporter only
 probes; what schedules it and keeps its history is not counted. Servers, certificates and the way the exporter is driven
-are those of `benchmarks/probes.py`.
+are those of `benchmarks/probes.py`. The exporter is driven as fast as it goes, where its probes are cheapest, and once more at
+our own pace: whoever rests between probes pays for waking up. Chains that were verified are remembered, as they are by
+the daemon; what each probe verifying costs is in `benchmarks/probes.py`.
 
     python benchmarks/prober.py [--rounds 2] [--seconds 6] [--only cost|lateness|memory|accuracy|faults] [--probes 20000]
 
@@ -42,6 +44,8 @@ from opsbot.prober.book import Book  # noqa: E402
 from opsbot.probing import Probe  # noqa: E402
 from opsbot.store import open_store  # noqa: E402
 
+PACE = {"http": 1500, "https": 400}
+"""Probes a second."""
 JUMP = """
 import sys, time
 from datetime import UTC, datetime, timedelta
@@ -118,7 +122,7 @@ class Keeper:
 def cost(url: str, folder: Path, seconds: float) -> dict:
     """As many targets a second as a busy prober has, each in its turn; the exporter beside it is driven as fast as it goes."""
     keeper = Keeper(folder)
-    count = 1500 if url.startswith("http:") else 400
+    count = PACE[url.partition(":")[0]]
     keeper.obey([probe(f"target-number-{n}", url, every=1.0, folder=folder) for n in range(count)])
     keeper.keep(3.0)
     before, began = keeper.cpu(), time.monotonic()
@@ -260,13 +264,17 @@ def faults(url: str, folder: Path, wanted: int) -> dict:
         ended = threading.Event()
         stopping = threading.Thread(target=_stop_now_and_then, args=(keeper.process.pid, ended))
         stopping.start()
+        held = []
         while sum(counted.values()) < wanted:
             keeper.keep(2.0, each)
+            held.append((bare.rss(keeper.process.pid), len(list(Path(f"/proc/{keeper.process.pid}/fd").iterdir()))))
         ended.set()
         stopping.join()
         flips = [flip for flip in keeper.uptime.untold() if flip.probe.startswith("well")]
         keeper.close()
-    return counted | {"wrong": wrong, "flips": len(flips)}
+    tenth = max(1, len(held) // 10)
+    early, late = ([max(one) for one in zip(*part, strict=True)] for part in (held[tenth : 2 * tenth], held[-tenth:]))
+    return counted | {"wrong": wrong, "flips": len(flips), "MB and files": {"after a tenth": early, "at the end": late}}
 
 
 def _stop_now_and_then(pid: int, ended: threading.Event) -> None:
@@ -298,6 +306,8 @@ def compare_cost(folder: Path, rounds: int, seconds: float) -> None:
                 figures.setdefault((scheme, "opsbot"), []).append(child(*words))
                 if rival:
                     figures.setdefault((scheme, "blackbox"), []).append(bare.blackbox_cost(url, folder, seconds))
+                    paced = bare.blackbox_pace(url, folder, seconds, PACE[scheme])
+                    figures.setdefault((scheme, "paced"), []).append(paced)
     print(f"cost of a probe through everything, {rounds} rounds of {seconds:g} s, {bare.ssl.OPENSSL_VERSION}")
     for scheme in ("http", "https"):
         ours = figures[scheme, "opsbot"]
@@ -305,7 +315,11 @@ def compare_cost(folder: Path, rounds: int, seconds: float) -> None:
         line = f"  {scheme:5} opsbot    {prober + book:6.3f} CPU-s/1000 (prober {prober:.3f}, book {book:.3f})   {ours[-1]['rate']:5.0f} probes/s   {ours[-1]['bad']} bad"
         if rival:
             theirs = statistics.median(one["cpu"] for one in figures[scheme, "blackbox"])
-            line += f"   {(prober + book) / theirs:.2f} x blackbox ({theirs:.3f}), goal {bare.GOALS[scheme]:.2f}; prober alone {prober / theirs:.2f}"
+            paced = statistics.median(one["cpu"] for one in figures[scheme, "paced"])
+            line += (
+                f"   {(prober + book) / theirs:.2f} x blackbox ({theirs:.3f}), {(prober + book) / paced:.2f} x at our pace"
+                f" ({paced:.3f}), goal {bare.GOALS[scheme]:.2f}; prober alone {prober / theirs:.2f}, {prober / paced:.2f}"
+            )
         print(line)
     size = figures["http", "opsbot"][-1]["bytes"]
     day = 2880 * size["sample"] + 288 * size["bucket"]

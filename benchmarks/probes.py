@@ -73,6 +73,7 @@ NGINX = """worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.
 events {{ worker_connections 8192; multi_accept on; }}
 http {{
   access_log off; default_type application/json; open_file_cache max=10; ssl_session_cache off; ssl_session_tickets off;
+  ssl_protocols TLSv1.2 TLSv1.3;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u;
   scgi_temp_path {folder}/s; ssl_certificate {folder}/leaf.pem; ssl_certificate_key {folder}/leaf.pem;
   server {{ listen 127.0.0.1:{http} backlog=4096; root {folder}; }}
@@ -153,8 +154,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def cost(url: str, folder: Path, seconds: float) -> None:
-    """Probe one URL, 50 at a time, as fast as it goes."""
+def cost(url: str, folder: Path, seconds: float, verdicts: float) -> None:
+    """Probe one URL, 50 at a time, as fast as it goes; `verdicts` as the engine takes it."""
     from opsbot.model.probe import Answer, Http, ProbeResult, ProbeState, Target, Trust
     from opsbot.probes import Engine
 
@@ -177,7 +178,7 @@ def cost(url: str, folder: Path, seconds: float) -> None:
         if open_end:
             engine.submit(target, done, judge)
 
-    with Engine(now=now, per_host=CONCURRENCY) as engine:
+    with Engine(now=now, per_host=CONCURRENCY, verdicts=verdicts) as engine:
         for _ in range(CONCURRENCY):
             engine.submit(target, done, judge)
         turn_for(engine.turn, 1.0)
@@ -325,6 +326,55 @@ def drive(port: int, url: str, seconds: float, shape: str) -> None:
     print(json.dumps({"good": good, "rate": good / (time.monotonic() - began), "first": first, "end": last, "bad": 0}))
 
 
+def pace(port: int, url: str, rate: float, seconds: float) -> None:
+    """Ask the exporter for so many probes a second, a batch each 20 ms as our own rota makes them."""
+    good, taken = 0, 0
+    request = (
+        f"GET /probe?module=m&target={url} HTTP/1.1\r\nHost: exporter\r\nAccept-Encoding: identity\r\n\r\n".encode()
+    )
+
+    async def ask(waiting: asyncio.Queue[None]) -> None:
+        nonlocal good, taken
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while True:
+            await waiting.get()
+            writer.write(request)
+            text = await _answer(reader)
+            taken += 1
+            good += b"\nprobe_success 1" in text
+
+    async def run() -> None:
+        waiting: asyncio.Queue[None] = asyncio.Queue()
+        asking = [asyncio.create_task(ask(waiting)) for _ in range(CONCURRENCY)]
+        begun = due = time.monotonic()
+        asked = 0
+        while due < begun + seconds:
+            due += 0.02
+            while asked < (due - begun) * rate:
+                waiting.put_nowait(None)
+                asked += 1
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+        for each in asking:
+            each.cancel()
+
+    began = time.monotonic()
+    asyncio.run(run())
+    print(json.dumps({"good": good, "bad": taken - good, "rate": good / (time.monotonic() - began)}))
+
+
+async def _answer(reader: asyncio.StreamReader) -> bytes:
+    """An answer's body: with a length, or in chunks."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = re.search(rb"content-length: *(\d+)", head)
+    if length:
+        return await reader.readexactly(int(length[1]))
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readexactly(2)
+    return body
+
+
 # The comparison
 
 
@@ -344,6 +394,16 @@ def blackbox_cost(url: str, folder: Path, seconds: float) -> dict:
         return {"cpu": (cpu_of(pid) - before) / told["good"] * 1000, "rate": told["rate"], "rss": rss(pid), "bad": 0}
 
 
+def blackbox_pace(url: str, folder: Path, seconds: float, rate: float) -> dict:
+    """What the exporter's probes cost at a pace that leaves it time to rest, as a prober with a schedule has."""
+    with exporter(folder) as (pid, port):
+        words = ("pace", "--ports", port, "--url", url, "--rate", rate)
+        child(*words, "--seconds", 1, cpu=1)
+        before = cpu_of(pid)
+        told = child(*words, "--seconds", seconds, cpu=1)
+        return {"cpu": (cpu_of(pid) - before) / told["good"] * 1000, "rate": told["rate"], "bad": told["bad"]}
+
+
 def compare_cost(folder: Path, rounds: int, seconds: float) -> None:
     rival = shutil.which(EXPORTER)
     figures: dict[tuple[str, str], list[dict]] = {}
@@ -352,6 +412,8 @@ def compare_cost(folder: Path, rounds: int, seconds: float) -> None:
             for scheme, url in urls.items():
                 words = ("cost", "--url", url, "--folder", folder, "--seconds", seconds)
                 figures.setdefault((scheme, "opsbot"), []).append(child(*words))
+                if scheme == "https":
+                    figures.setdefault((scheme, "remembers"), []).append(child(*words, "--verdicts", 3600))
                 if rival:
                     figures.setdefault((scheme, "blackbox"), []).append(blackbox_cost(url, folder, seconds))
     print(f"cost of a probe, {rounds} rounds of {seconds:g} s, {ssl.OPENSSL_VERSION}, Python {sys.version.split()[0]}")
@@ -359,7 +421,7 @@ def compare_cost(folder: Path, rounds: int, seconds: float) -> None:
         cpu = statistics.median(one["cpu"] for one in each)
         rate = max(one["rate"] for one in each)
         line = f"  {scheme:5} {who:9} {cpu:6.3f} CPU-s/1000   {rate:6.0f} probes/s   {each[-1]['rss']:4.0f} MB   {sum(one['bad'] for one in each)} bad"
-        if rival and who == "opsbot":
+        if rival and who != "blackbox":
             theirs = statistics.median(one["cpu"] for one in figures[scheme, "blackbox"])
             line += f"   {cpu / theirs:.2f} x blackbox, goal {GOALS[scheme]:.2f}"
         print(line)
@@ -428,18 +490,22 @@ def main() -> None:
     parser.add_argument("--urls", nargs="*", default=[])
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--gap", type=float, default=0.0)
+    parser.add_argument("--rate", type=float, default=0.0)
+    parser.add_argument("--verdicts", type=float, default=0.0)
     a = parser.parse_args()
     match a.child:
         case "server":
             asyncio.run(serve(a.folder, a.ports, a.delay, a.gap))
         case "cost":
-            cost(a.url, a.folder, a.seconds)
+            cost(a.url, a.folder, a.seconds, a.verdicts)
         case "accuracy":
             accuracy(a.url, a.folder, a.seconds, a.shape)
         case "memory":
             memory(a.urls, a.folder, a.seconds)
         case "drive":
             drive(a.ports[0], a.url, a.seconds, a.shape)
+        case "pace":
+            pace(a.ports[0], a.url, a.rate, a.seconds)
         case _:
             compare(a)
 

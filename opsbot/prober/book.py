@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from opsbot.evaluate.standing import PROBER, Rules, advance, excused
+from opsbot.model import maintenance
+from opsbot.model.maintenance import Maintenance
 from opsbot.model.probe import ProbeState
 from opsbot.model.uptime import Bucket, Certified, Flip, Sample, Standing
 from opsbot.ports import Uptime
@@ -36,6 +38,7 @@ class Book:
     def __init__(self, uptime: Uptime) -> None:
         self._uptime = uptime
         self._probes: Mapping[str, Probe] = {}
+        self._planned: tuple[Maintenance, ...] = ()
         self._rules: dict[str, Rules] = {}
         self._standings: dict[str, Standing] = {}
         self._seen: dict[str, datetime] = {}
@@ -46,8 +49,9 @@ class Book:
         self._missing: Counter[tuple[str, datetime]] = Counter()
         self._shown: dict[str, Certified] = {}
 
-    def open(self, probes: Iterable[Probe]) -> None:
-        """Take these probes over; others are forgotten. Raises StoreError."""
+    def open(self, probes: Iterable[Probe], planned: tuple[Maintenance, ...] = ()) -> None:
+        """Take these probes over; others are forgotten. Trouble in `planned` work is excused. Raises StoreError."""
+        self._planned = planned
         found = {probe.name: probe for probe in probes}
         changed = {name for name, probe in found.items() if _pace(self._probes.get(name)) != _pace(probe)}
         known = self._uptime.standings()
@@ -113,7 +117,7 @@ class Book:
             self._seen[sample.probe] = sample.at
             self._samples.append(sample)
             return
-        parent = self._parent(probe)
+        parent = self._work(probe, sample.at) or self._parent(probe)
         self._advance(sample, self._rules[sample.probe], parent, one.why, one.evidence)
         self._samples.append(replace(sample, excused=True) if excused(sample, parent) else sample)
 
@@ -155,6 +159,13 @@ class Book:
         """Turns since a daemon before this one saw the probe last."""
         standing = self._standings.get(name)
         return 0 if standing is None else max(round((at - standing.seen).total_seconds() / every) - 1, 0)
+
+    def _work(self, probe: Probe, at: datetime) -> Standing | None:
+        """Planned work as if it were a parent that is down: whatever fails meanwhile is its doing."""
+        found = maintenance.covering(self._planned, probe.environment, probe.name, at, probe=True)
+        if found is None:
+            return None
+        return Standing(probe=f"{maintenance.PREFIX}{found.name}", state=ProbeState.DOWN, since=at, seen=at)
 
     def _parent(self, probe: Probe) -> Standing | None:
         if not probe.after or probe.after not in self._probes:

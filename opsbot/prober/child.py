@@ -6,6 +6,7 @@ Nothing else runs here, so that nobody's work makes an answer look late: no data
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import time
@@ -30,6 +31,8 @@ _MOST_LINES = 900
 _LARGEST = 1 << 26
 # A pipe that is full is tried again so soon.
 _FULL = 0.05
+# A probe leaves no garbage in circles unless it fails: to look for it every 700 objects cost a seventh of an HTTP probe.
+_COLLECT_AFTER = (10_000, 10, 50)
 
 
 class Prober:
@@ -67,6 +70,8 @@ class Prober:
 
     def run(self) -> None:
         """Until the daemon closes the pipe, or `stop`."""
+        usual = gc.get_threshold()
+        gc.set_threshold(*_COLLECT_AFTER)
         try:
             while not self._ended:
                 self._turn(time.monotonic())
@@ -74,6 +79,7 @@ class Prober:
         finally:
             # What is under way ends as unsure and is not told: those turns did not come about.
             self.engine.close()
+            gc.set_threshold(*usual)
 
     def stop(self) -> None:
         """End soon; safe in a signal handler."""
@@ -146,4 +152,12 @@ class Prober:
         self._rounds.forget()
         names = {probe.name for probe in probes}
         self._shown = {name: mark for name, mark in self._shown.items() if name in names}
+        _settle()
         log.info("probing", extra={"probes": len(self._rota)})
+
+
+def _settle() -> None:
+    """What probes are made of stays until the next orders: the collector need not look at it again and again."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -76,7 +76,7 @@ def read_orders(line: bytes) -> tuple[tuple[Probe, ...], tuple[str, ...]]:
 
 
 def found(result: ProbeResult, slot: int | None, shown: str = "") -> list[Any]:
-    """A result on its way up. `shown` is the fingerprint of the certificate that was told last: the same is not told again."""
+    """A result on its way up. `shown` is the `fingerprint` of what was told last: the same path is not told again."""
     phases = result.phases
     up = result.state is ProbeState.UP
     row: list[Any] = [
@@ -95,8 +95,8 @@ def found(result: ProbeResult, slot: int | None, shown: str = "") -> list[Any]:
 
 
 def fingerprint(result: ProbeResult) -> str:
-    """Of the certificate shown, "" if none was."""
-    return result.secured.path[0].fingerprint if result.secured and result.secured.path else ""
+    """Of all certificates shown, "" if none was: one above the leaf may be renewed alone, and have other dates."""
+    return "/".join([one.fingerprint[:32] for one in result.secured.path]) if result.secured else ""
 
 
 def said(rows: Iterable[Any], late: float, stalled: float, network: str, busy: int) -> bytes:
@@ -152,7 +152,7 @@ def _evidence(result: ProbeResult) -> list[tuple[str, str]]:
 
 def _certificate(result: ProbeResult, shown: str) -> list[Any] | None:
     secured = result.secured
-    if secured is None or not secured.path or secured.not_after is None or secured.path[0].fingerprint == shown:
+    if secured is None or not secured.path or secured.not_after is None or fingerprint(result) == shown:
         return None
     leaf = secured.path[0]
     path = [one.subject for one in secured.path]

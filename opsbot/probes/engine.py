@@ -29,6 +29,7 @@ from opsbot.probes.resolvconf import Machine
 from opsbot.probes.resolve import Resolver
 from opsbot.probes.trace import Pulse, Trace
 from opsbot.probes.trust import Contexts
+from opsbot.probes.verdicts import LASTS, Verdicts
 from opsbot.probes.wait import Fork, Steps
 
 Judge = Callable[[ProbeResult, Answer], ProbeResult]
@@ -44,7 +45,7 @@ class Engine:
 
     `now` gives the wall clock's time for `ProbeResult.at`. At most `limit` probes run at once (and no more than the
     process may open files), at most `per_host` of them to one host; the others wait their turn, which is not counted
-    against their time-out.
+    against their time-out. An unchanged certificate chain is verified anew every `verdicts` seconds; 0: by each probe.
     """
 
     def __init__(
@@ -55,12 +56,13 @@ class Engine:
         per_host: int = 20,
         resolv_conf: Path = Path("/etc/resolv.conf"),
         hosts: Path = Path("/etc/hosts"),
+        verdicts: float = LASTS,
     ) -> None:
         self._now = now
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._limit = limit if files == resource.RLIM_INFINITY else min(limit, max(1, files - _RESERVED_FILES))
         self._per_host = per_host
-        self._ways = Ways(Resolver(Machine(resolv_conf=resolv_conf, hosts=hosts)), Contexts())
+        self._ways = Ways(Resolver(Machine(resolv_conf=resolv_conf, hosts=hosts)), Contexts(), Verdicts(verdicts))
         self._loop = Loop(self._fork)
         self._running = 0
         self._ended = 0

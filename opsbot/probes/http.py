@@ -125,7 +125,7 @@ def _open(trace: Trace, spec: Http, request: Request, ways: Ways) -> Steps[Strea
         plain = yield from reach.plain(trace, ways, place.host, place.port)
     if not place.secure:
         return plain
-    return (yield from reach.secure(trace, ways, plain, place.host, spec.trust, "http/1.1"))
+    return (yield from reach.secure(trace, ways, plain, place.host, place.port, spec.trust, "http/1.1"))
 
 
 def _rest(stream: Stream, reader: Reader, chunk: bytes) -> Steps[None]:

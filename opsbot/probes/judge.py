@@ -10,6 +10,7 @@ from opsbot.evaluate.expect import Expectation, Met
 from opsbot.model.probe import Answer, Flow, ProbeResult, ProbeState, Reason
 from opsbot.probes import evidence
 from opsbot.probes.engine import Judge
+from opsbot.probes.quick import quick
 from opsbot.probing import Probe
 
 LONGEST_WHY = 1000
@@ -42,16 +43,18 @@ def judging(probe: Probe, told: Callable[[tuple[Line, ...]], None] | None = None
     wanted = tuple(map(expect.parse, probe.expect))
     wished = tuple(map(expect.parse, probe.degraded))
     own = evidence.own_secrets(probe.target) if probe.target else ()
+    checks = tuple(map(quick, (*wanted, *wished)))
 
-    if not wanted and not wished:
+    if not checks:
         return lambda result, _: result
 
     def judge(result: ProbeResult, answer: Answer) -> ProbeResult:
         if result.state is ProbeState.UP and told is None:
             # Nearly always: all is well, and nothing more needs to be made of it.
-            missed = expect.unmet(wanted, result, answer, result.at)
-            ugly = expect.unmet(wished, result, answer, result.at)
-            if not missed and not ugly:
+            for check in checks:
+                if not check(result, answer):
+                    break
+            else:
                 return result
         # A step of a flow that failed was judged by its own lines; those of the probe are about the last answer.
         whole = result.kind != Flow.kind

@@ -36,7 +36,7 @@ class Task:
         self.trace = trace
         self.steps: Steps[Answer] | None = steps
         self.ended = ended
-        self.sock: socket.socket | None = None
+        self.sock: socket.SocketType | None = None
         self.fd = -1
         self.events = 0
         self.until = self.due = _NEVER
@@ -144,7 +144,7 @@ class Loop:
             else:
                 self._wait(task, *wanted)
 
-    def _wait(self, task: Task, sock: socket.socket | None, events: int, until: float) -> None:
+    def _wait(self, task: Task, sock: socket.SocketType | None, events: int, until: float) -> None:
         if sock is not task.sock:
             self._forget(task)
             task.sock = sock

@@ -14,6 +14,7 @@ from opsbot.probes.stream import Plain, Stream
 from opsbot.probes.trace import Trace
 from opsbot.probes.trust import Contexts
 from opsbot.probes.urls import Place, ascii_host, parse
+from opsbot.probes.verdicts import Verdicts
 from opsbot.probes.wait import Steps
 
 _LARGEST_HEAD = 16384
@@ -21,10 +22,11 @@ _LARGEST_HEAD = 16384
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """What every probe needs to get out: the resolver and the TLS contexts of the engine."""
+    """What every probe needs to get out: the resolver, the TLS contexts and the chains verified so far of the engine."""
 
     resolver: Resolver
     contexts: Contexts
+    verdicts: Verdicts
 
 
 def plain(trace: Trace, ways: Ways, host: str, port: int) -> Steps[Plain]:
@@ -41,17 +43,35 @@ def _resolved(trace: Trace, ways: Ways, host: str, port: int) -> Steps[Plain]:
     return (yield from stream.connect(trace, addresses[0], port))
 
 
-def secure(trace: Trace, ways: Ways, connection: Plain, host: str, trust: Trust, alpn: str = "") -> Steps[Stream]:
+def secure(
+    trace: Trace, ways: Ways, connection: Plain, host: str, port: int, trust: Trust, alpn: str = ""
+) -> Steps[Stream]:
     """TLS on a connection, for `trust.server_name` or the host. Raises Failure; the connection is then closed."""
     try:
         context = ways.contexts.get(trust, alpn)
+        unverified = ways.contexts.unverified(trust, alpn) if trust.verify else None
         name = ascii_host((trust.server_name or host).partition("%")[0].rstrip("."))
     except (Failure, ValueError) as error:
         connection.close()
         if isinstance(error, Failure):
             raise
         raise Failure(Reason.SELF_TARGET, str(error)) from error
-    return (yield from stream.seal(connection, context, name))
+    if unverified is None or trace.proxy is not None:
+        return (yield from stream.seal(connection, context, name))
+    address = trace.address or ""
+    place = (id(context), name, address, port)
+    known = ways.verdicts.known(place, context, trace.at)
+    if known:
+        sealed = yield from stream.seal(connection, context, name, known)
+        if trace.secured:
+            return sealed
+        # Another chain than last time, and this connection did not verify it: one that does.
+        sealed.close()
+        ways.verdicts.forget(place)
+        connection = yield from stream.connect(trace, address, port)
+    sealed = yield from stream.seal(connection, context, name)
+    ways.verdicts.learn(place, sealed.tls, trace.secured, unverified)
+    return sealed
 
 
 def by_proxy(trace: Trace, proxy: Place, place: Place, resolver: Ways) -> Steps[Plain]:

@@ -39,7 +39,7 @@ _ERRORS = {
 
 def secured(tls: ssl.SSLObject, *, verified: bool) -> Secured:
     """The facts of a handshake that succeeded."""
-    sent = _chain(tls, "get_unverified_chain")
+    sent = sent_chain(tls)
     path = _chain(tls, "get_verified_chain") if verified else sent
     cipher = tls.cipher()
     return _secured(tls.version(), cipher[0] if cipher else None, tls.selected_alpn_protocol(), verified, path, sent)
@@ -64,6 +64,11 @@ def _secured(
     )
 
 
+def sent_chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
+    """The certificates as the server sent them; () where Python does not say."""
+    return _chain(tls, "get_unverified_chain")
+
+
 def _chain(tls: ssl.SSLObject, what: str) -> tuple[bytes, ...]:
     """`get_verified_chain` or `get_unverified_chain`: public from Python 3.13 on, on the inner object before."""
     call: Any = getattr(tls, what, None) or getattr(getattr(tls, "_sslobj", None), what, None)
@@ -76,7 +81,7 @@ def _chain(tls: ssl.SSLObject, what: str) -> tuple[bytes, ...]:
 
 def unsecured(error: ssl.SSLError, tls: ssl.SSLObject, trace: Trace) -> Failure:
     """The reason of a failed handshake; the certificates that the peer showed are noted in the trace."""
-    sent = _chain(tls, "get_unverified_chain")
+    sent = sent_chain(tls)
     trace.secured = _secured(tls.version(), None, None, False, sent, sent)
     if isinstance(error, ssl.SSLCertVerificationError):
         return _refused(error, trace.secured.path, trace.at, str(tls.server_hostname))

@@ -19,13 +19,14 @@ ANCILLARY = 64
 STEADY = 0.001
 """Seconds by which the distance of the clocks may change before stamps are not believed any more."""
 _BRACKET = 50e-6
+_READINGS = 8
 _SOL_SOCKET = socket.SOL_SOCKET
 _unpack_timespec = struct.Struct("qq").unpack_from
 
 _SUPPORTED = sys.platform == "linux" and struct.calcsize("P") == 8
 
 
-def ask_for_stamps(sock: socket.socket) -> bool:
+def ask_for_stamps(sock: socket.SocketType) -> bool:
     """Whether the kernel will stamp what `sock` receives."""
     if not _SUPPORTED:
         return False
@@ -37,13 +38,18 @@ def ask_for_stamps(sock: socket.socket) -> bool:
 
 
 def distance() -> float:
-    """Wall clock minus monotonic clock, in seconds; read again if the process was interrupted in between."""
-    for _ in range(3):
+    """Wall clock minus monotonic clock, in seconds; read again if the process was interrupted in between, and the best
+    of several readings if it was each time."""
+    best = found = float("inf")
+    for _ in range(_READINGS):
         before = time.monotonic()
         wall = time.clock_gettime(time.CLOCK_REALTIME)
-        if time.monotonic() - before < _BRACKET:
-            break
-    return wall - before
+        took = time.monotonic() - before
+        if took < _BRACKET:
+            return wall - before
+        if took < best:
+            best, found = took, wall - before
+    return found
 
 
 def arrival(ancillary: Sequence[tuple[int, int, bytes]], offset: float, now: float) -> float | None:
@@ -68,7 +74,7 @@ _unpack_word = struct.Struct("I").unpack_from
 _RTT, _TOTAL_RETRANSMITS = 68, 100
 
 
-def connected(sock: socket.socket) -> tuple[bool, float | None]:
+def connected(sock: socket.SocketType) -> tuple[bool, float | None]:
     """Whether a connection is established, and how long SYN to SYN-ACK took in seconds if the kernel says."""
     try:
         facts = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_SIZE)
@@ -77,7 +83,7 @@ def connected(sock: socket.socket) -> tuple[bool, float | None]:
         return False, None
 
 
-def tcp_facts(sock: socket.socket) -> tuple[float | None, int | None]:
+def tcp_facts(sock: socket.SocketType) -> tuple[float | None, int | None]:
     """Round-trip time in seconds and retransmitted segments; None where the kernel does not say."""
     try:
         facts = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_SIZE)

@@ -17,6 +17,7 @@ from opsbot.probes import guard, stamps
 from opsbot.probes.failure import CONNECT, HANDSHAKE, Failure, Step, broken, late, own, unconnected
 from opsbot.probes.secure import refused_later, secured, unsecured
 from opsbot.probes.trace import Trace
+from opsbot.probes.verdicts import Verdict, recognised
 from opsbot.probes.wait import IN, OUT, Steps
 
 SIZE = 65536
@@ -55,7 +56,7 @@ class Plain:
 
     __slots__ = ("_full", "_offset", "first_stamp", "sock", "stamp", "stamped", "trace")
 
-    def __init__(self, trace: Trace, sock: socket.socket) -> None:
+    def __init__(self, trace: Trace, sock: socket.SocketType) -> None:
         self.trace = trace
         self.sock = sock
         self.stamped = stamps.ask_for_stamps(sock)
@@ -144,18 +145,19 @@ class Plain:
 class Sealed:
     """TLS on a connection, through memory, so that the bytes still come with their stamps."""
 
-    __slots__ = ("_incoming", "_outgoing", "_plain", "_tls", "first_stamp", "stamp")
+    __slots__ = ("_incoming", "_outgoing", "_plain", "first_stamp", "stamp", "tls")
 
     def __init__(self, plain: Plain, context: ssl.SSLContext, name: str) -> None:
         self._plain = plain
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         self.stamp = self.first_stamp = 0.0
 
-    def handshake(self) -> Steps[None]:
-        """Raises Failure; what the peer showed is noted in the trace either way."""
-        plain, trace, tls = self._plain, self._plain.trace, self._tls
+    def handshake(self, known: Verdict | None) -> Steps[None]:
+        """Raises Failure; what the peer showed is noted in the trace either way. It is None after a handshake that showed
+        another chain than the `known` one."""
+        plain, trace, tls = self._plain, self._plain.trace, self.tls
         began = monotonic()
         while True:
             try:
@@ -173,10 +175,13 @@ class Sealed:
                 raise Failure(Reason.TLS_RESET, "the server hung up in the TLS handshake")
             self._incoming.write(chunk)
         trace.tls = max(plain.stamp - began, 0.0)
-        trace.secured = secured(tls, verified=tls.context.verify_mode is ssl.CERT_REQUIRED)
+        if known is None:
+            trace.secured = secured(tls, verified=tls.context.verify_mode is ssl.CERT_REQUIRED)
+        else:
+            trace.secured = recognised(tls, known)
 
     def post(self, message: bytes, step: Step) -> bytes:
-        self._tls.write(message)
+        self.tls.write(message)
         return self._plain.post(self._outgoing.read(), step)
 
     def flush(self, rest: bytes, step: Step) -> Steps[None]:
@@ -212,10 +217,10 @@ class Sealed:
 
     def _read(self, step: Step) -> bytes | None:
         """Decrypted bytes; None if more must be received, b"" after the peer's goodbye."""
-        if not self._incoming.pending and not self._tls.pending():
+        if not self._incoming.pending and not self.tls.pending():
             return None
         try:
-            return self._tls.read(SIZE)
+            return self.tls.read(SIZE)
         except ssl.SSLWantReadError:
             return None
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
@@ -258,7 +263,8 @@ def connect(trace: Trace, address: str, port: int) -> Steps[Plain]:
         raise Failure(Reason.SELF_TARGET, f"port: expected a number between 1 and 65535, got {port}")
     trace.address = address
     try:
-        sock = socket.socket(_V6 if ":" in address else _V4, _STREAM)
+        # The bare type: what Python's own class adds, files and closing, is not used here and costs two microseconds.
+        sock = socket.SocketType(_V6 if ":" in address else _V4, _STREAM)
     except OSError as error:
         raise own(error.errno) from error
     try:
@@ -278,14 +284,14 @@ def connect(trace: Trace, address: str, port: int) -> Steps[Plain]:
     return plain
 
 
-def _begin(sock: socket.socket, address: str, port: int) -> int:
+def _begin(sock: socket.SocketType, address: str, port: int) -> int:
     try:
         return sock.connect_ex((address, port))
     except socket.gaierror as error:
         raise Failure(Reason.SELF_TARGET, f"{address} names a network interface that this machine lacks") from error
 
 
-def _outcome(trace: Trace, sock: socket.socket) -> int:
+def _outcome(trace: Trace, sock: socket.SocketType) -> int:
     """The errno that a connection attempt ended with: 0 for success, EINPROGRESS if it has not ended."""
     established, trace.rtt = stamps.connected(sock)
     if established:
@@ -309,12 +315,13 @@ def _connect_time(plain: Plain, measured: float) -> float:
     return measured
 
 
-def seal(plain: Plain, context: ssl.SSLContext, name: str) -> Steps[Sealed]:
-    """TLS on an open connection, verified as `context` says. Raises Failure; the connection is then closed."""
+def seal(plain: Plain, context: ssl.SSLContext, name: str, known: Verdict | None = None) -> Steps[Sealed]:
+    """TLS on an open connection, verified as `context` says, or by being the `known` chain. Raises Failure; the connection
+    is then closed."""
     try:
         plain.hurry()
-        sealed = Sealed(plain, context, name)
-        yield from sealed.handshake()
+        sealed = Sealed(plain, known.unverified if known else context, name)
+        yield from sealed.handshake(known)
     except BaseException:
         plain.close()
         raise

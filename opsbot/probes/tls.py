@@ -12,7 +12,7 @@ from opsbot.probes.wait import Steps
 def probe(trace: Trace, spec: Tls, ways: Ways) -> Steps[Answer]:
     """Raises Failure; what the server showed is in the trace either way."""
     plain = yield from reach.plain(trace, ways, spec.host, spec.port)
-    sealed = yield from reach.secure(trace, ways, plain, spec.host, spec.trust)
+    sealed = yield from reach.secure(trace, ways, plain, spec.host, spec.port, spec.trust)
     sealed.close()
     trace.protocol = trace.secured.version if trace.secured else None
     return Answer()

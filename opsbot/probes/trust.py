@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from opsbot.model.probe import Reason, Trust
@@ -23,6 +23,7 @@ class _Held:
     context: ssl.SSLContext
     files: tuple[tuple[str, int], ...]
     looked: float
+    unverified: ssl.SSLContext | None = None
 
 
 @dataclass(slots=True)
@@ -43,6 +44,17 @@ class Contexts:
             held = self._held[key] = _Held(context=_context(trust, alpn), files=files, looked=now)
         held.looked = now
         return held.context
+
+    def unverified(self, trust: Trust, alpn: str) -> ssl.SSLContext:
+        """The context that `get` gave, but for the check of the chain and the name: for a chain known to be good.
+
+        It holds no roots: with roots OpenSSL would build and check the chain all the same, and pass over the outcome.
+        Raises Failure(self.target).
+        """
+        held = self._held[trust, alpn]
+        if held.unverified is None:
+            held.unverified = _context(replace(trust, verify=False, ca_file=""), alpn)
+        return held.unverified
 
 
 def _files(trust: Trust) -> tuple[tuple[str, int], ...]:

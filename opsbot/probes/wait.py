@@ -18,7 +18,7 @@ IN = select.EPOLLIN
 OUT = select.EPOLLOUT
 
 T = TypeVar("T")
-Wait = tuple[socket.socket | None, int, float]
+Wait = tuple[socket.SocketType | None, int, float]
 
 
 class Fork:

@@ -30,7 +30,7 @@ def probe(trace: Trace, spec: WebSocket, ways: Ways) -> Steps[Answer]:
     plain = yield from reach.plain(trace, ways, place.host, place.port)
     stream: Stream = plain
     if place.secure:
-        stream = yield from reach.secure(trace, ways, plain, place.host, spec.trust, "http/1.1")
+        stream = yield from reach.secure(trace, ways, plain, place.host, place.port, spec.trust, "http/1.1")
     try:
         rest = yield from _upgrade(trace, stream, spec, place)
         began = stream.stamp

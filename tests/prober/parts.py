@@ -23,9 +23,9 @@ PATIENCE = 20.0
 
 
 def probe(name: str, spec: Spec | str, **changes: Any) -> Probe:
-    """One that is asked twice a second and never again in the same turn."""
+    """One that is asked twice a second and never again in the same turn; a machine with much to do may take its time."""
     told: dict[str, Any] = {"check": name, "every": 0.5, "retries": 0}
-    timeout = changes.pop("timeout", 0.4)
+    timeout = changes.pop("timeout", PATIENCE)
     spec = Http(url=spec) if isinstance(spec, str) else spec
     target = Target(name=name, spec=spec, timeout=timeout, allow_private=True)
     return Probe(name=name, target=target, **told | changes)

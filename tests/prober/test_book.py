@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from opsbot.errors import StoreError
 from opsbot.evaluate.standing import PROBER
+from opsbot.model.maintenance import Maintenance
 from opsbot.model.period import Period
 from opsbot.model.probe import Http, ProbeState, Target
 from opsbot.model.uptime import Certified, Flip, Sample, Standing
@@ -101,6 +103,49 @@ def test_another_pace_has_other_slots(uptime: SqlUptime) -> None:
     book.take([found("api", 300, seconds=1)])
     book.write()
     assert account(uptime)[3] == 0
+
+
+WORK = Maintenance(name="move", reason="move", start=START, end=START + timedelta(minutes=10), probes=("api",))
+
+
+@pytest.mark.parametrize(
+    ("states", "excused", "told"),
+    [
+        # A turn every 30 s from 07:00 on; work from 07:00 to 07:10.
+        pytest.param("UUDDDDUU" + "U" * 20, 4, [], id="down and up again in it: nobody hears of it"),
+        pytest.param("UU" + "D" * 20, 18, ["down"], id="still down when it is over: told then"),
+        pytest.param("U" * 20 + "DD", 0, ["down"], id="down after it"),
+        pytest.param("UU" + "D" * 18 + "UU", 18, [], id="up with its end"),
+    ],
+)
+def test_trouble_in_planned_work_is_excused(uptime: SqlUptime, states: str, excused: int, told: list[str]) -> None:
+    book = Book(uptime)
+    book.open([probe(), probe("other")], (WORK,))
+    book.take(found("api", slot, DOWN if state == "D" else UP) for slot, state in enumerate(states))
+    book.write()
+    assert [str(flip.after) for flip in uptime.untold() if flip.probe == "api"] == told
+    assert account(uptime) == (states.count("U"), states.count("D") - excused, 0, 0, excused)
+
+
+def test_in_planned_work_others_are_told_and_it_says_whose_fault_it_is(uptime: SqlUptime) -> None:
+    book = Book(uptime)
+    book.open([probe(), probe("other")], (WORK,))
+    for slot in range(4):
+        book.take(found(name, slot, DOWN if slot else UP) for name in ("api", "other"))
+    book.write()
+    assert [flip.probe for flip in uptime.untold()] == ["other"]
+    standings = uptime.standings()
+    assert (standings["api"].state, standings["api"].blamed) == (DOWN, "maintenance/move")
+    assert (standings["other"].state, standings["other"].blamed) == (DOWN, "")
+
+
+def test_who_heard_that_it_is_down_hears_in_planned_work_that_it_is_up(uptime: SqlUptime) -> None:
+    book = Book(uptime)
+    book.open([probe()], (WORK,))
+    book.take(found("api", slot, DOWN if slot > -5 else UP) for slot in range(-6, 2))
+    book.take(found("api", slot) for slot in range(2, 5))
+    book.write()
+    assert [str(flip.after) for flip in uptime.untold()] == ["down", "up"]
 
 
 def test_one_cause_is_told_once(uptime: SqlUptime) -> None:
@@ -230,6 +275,21 @@ def test_a_thousand_probes_are_spread_over_their_pace() -> None:
     firsts = {name: (due, slot) for due, name, slot in moments[:1000]}
     again = {name: (due, slot) for due, name, slot in moments[1000:]}
     assert all(again[name] == (pytest.approx(due + 60), slot + 1) for name, (due, slot) in firsts.items())
+
+
+def test_turns_stay_where_they_are_after_a_restart_and_when_others_come_and_go() -> None:
+    names = [f"p{n}" for n in range(40)]
+    rota, later = Rota(), Rota()
+    rota.set([probe(name, every=1.0) for name in names], now=5_000.0)
+    later.set([probe(name, every=1.0) for name in names], now=5_007.3)
+    rota.set([probe(name, every=1.0) for name in (*names[:20], "new")], now=5_003.1)
+    first, second = ({turn.probe.name: due % 1.0 for turn, _, due in each.due(5_008.3)} for each in (rota, later))
+    assert len(first) == 21
+    for name in names[:20]:
+        apart = abs(first[name] - second[name])
+        assert min(apart, 1 - apart) < 1e-6, name
+    ordered = sorted(second.values())
+    assert max(b - a for a, b in pairwise(ordered)) < 0.35
 
 
 def test_a_rota_does_not_make_up_for_lost_time() -> None:

@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -172,6 +173,57 @@ def reset(writer: asyncio.StreamWriter) -> None:
     sock = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
+
+
+class Slowly:
+    """Says a page in two parts, and keeps the moments at which it did: what a phase truly took, however busy the machine.
+
+    The first part comes `wait` seconds after the request, the second `gap` seconds later.
+    """
+
+    def __init__(self, wait: float, gap: float = 0.0) -> None:
+        self._wait, self._gap = wait, gap
+        self._asked = 0.0
+        self._said: list[tuple[float, float]] = []
+        self._done = threading.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._done.clear()
+        await head_of(reader)
+        self._asked, self._said = time.monotonic(), []
+        await self._say(writer, self._wait, page()[:-3])
+        await self._say(writer, self._gap, page()[-3:])
+        self._done.set()
+
+    async def _say(self, writer: asyncio.StreamWriter, pause: float, words: bytes) -> None:
+        await asyncio.sleep(pause)
+        before = time.monotonic()
+        writer.write(words)
+        self._said.append((before, time.monotonic()))
+
+    def _moments(self) -> list[tuple[float, float]]:
+        # The client may have read what the server has not noted yet.
+        assert self._done.wait(20)
+        return self._said
+
+    def was_first_byte(self, seconds: float | None, began: float, seen_by: float | None = None) -> bool:
+        """Whether that is how long the first byte took of a request sent after `began` (monotonic). A client with a clock
+        of its own saw it by `seen_by` at the latest."""
+        (before, after), _ = self._moments()
+        return _within(seconds, before - self._asked, (seen_by or after) - began)
+
+    def was_transfer(self, seconds: float | None, seen_by: float | None = None) -> bool:
+        """Whether that is how long the rest took. A client that saw the first byte late found the rest quicker."""
+        first, last = self._moments()
+        return _within(seconds, 0.0 if seen_by else last[0] - first[1], (seen_by or last[1]) - first[0])
+
+
+_CLOCKS = 0.003
+
+
+def _within(seconds: float | None, least: float, most: float) -> bool:
+    # The kernel's clock is not ours: the distance of the two is known to a millisecond.
+    return seconds is not None and least - _CLOCKS <= seconds <= most + _CLOCKS
 
 
 async def for_ever(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -192,8 +193,9 @@ def test_the_time_out_is_for_all_steps_together(shop: Shop, net: Net, probing: P
     steps = tuple(step(shop_of, f"/{number}") for number in range(4))
     result = probing(Flow(steps=steps), timeout=0.6)
     assert result.reason is Reason.HTTP_TIMEOUT
-    assert result.why.startswith('step 3 of 4, "2": timed out')
-    assert 0.5 < result.seconds < 1.0
+    # Each by itself would have been in time; which of them is the one too many, the machine's pace decides.
+    assert re.match(r'step [234] of 4, "[123]": timed out', result.why)
+    assert result.seconds >= 0.6
 
 
 def test_every_step_is_a_connection_of_its_own(shop: Shop, net: Net, probing: Probing) -> None:
