@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 
 from opsbot.checks.uptime_seen import Seen
 from opsbot.evaluate import slo, uptime
+from opsbot.evaluate.standing import PROBER
 from opsbot.model.finding import Evidence, Finding, Series
+from opsbot.model.maintenance import planned
 from opsbot.model.period import epoch
 from opsbot.model.probe import ProbeState
 from opsbot.model.status import Status
 from opsbot.model.units import Unit
-from opsbot.model.uptime import Bucket, Flip
+from opsbot.model.uptime import Bucket, Flip, Standing
 from opsbot.probing import Probe
 from opsbot.render.format import clean, clip, plural, quantity, span, utc
 
@@ -44,9 +46,35 @@ def of_flips(seen: Sequence[Seen], flips: Sequence[Flip], now: datetime) -> tupl
     first: dict[str, Flip] = {}
     for flip in flips:
         first.setdefault(flip.probe, flip)
-    known = {one.probe.name for one in seen}
+    known = {one.probe.name for one in seen} | {PROBER}
     gone = (_gone(flip, now) for name, flip in first.items() if name not in known)
     return (*(_changed(one, first[one.probe.name], now) for one in seen), *gone)
+
+
+def of_prober(standing: Standing | None, flips: Sequence[Flip], now: datetime) -> Iterator[Finding]:
+    """The prober's own trouble, as one finding of its own: meanwhile nothing is known of any target. Of flips also that
+    it is over."""
+    mine = [flip for flip in flips if flip.probe == PROBER]
+    if standing is None and mine:
+        standing = Standing(probe=PROBER, state=mine[-1].after, since=mine[-1].at, seen=now, why=mine[-1].why)
+    if standing is None or standing.since > now or (flips and not mine):
+        return
+    well = standing.state is ProbeState.UP
+    if well and not mine:
+        return
+    found = Finding(
+        check="prober", environment="opsbot", resource="prober", status=Status.INFO if well else Status.UNKNOWN,
+        at=now, unit=Unit.COUNT, title="The prober itself", area=AREA, since=standing.since,
+    )  # fmt: skip
+    if well:
+        yield replace(found, summary="works again", evidence=(("recovered", True),))
+        return
+    yield replace(
+        found,
+        summary=clip(clean(standing.why), 300) or clean(standing.reason),
+        means="What its probes say meanwhile counts neither way; nobody is called for their targets.",
+        evidence=(("reason", clean(standing.reason)),),
+    )
 
 
 def _gone(flip: Flip, now: datetime) -> Finding:
@@ -113,14 +141,18 @@ def sentence(one: Seen) -> str:
     standing = one.standing
     if standing is None:
         return "no probe has been made yet"
-    if standing.blamed:
+    work = planned(standing.blamed)
+    if standing.blamed == PROBER:
+        return "not judged while the prober itself is in trouble"
+    if standing.blamed and not work:
         return f"not judged while {clean(standing.blamed)} is down"
     if standing.state is ProbeState.UP:
         return "up"
+    excuse = f", excused by maintenance {clean(work)}" if work else ""
     state = "cannot be judged" if standing.state is ProbeState.UNSURE else str(standing.state)
     reason = f": {clean(standing.reason)}" if standing.reason else ""
     why = f", {clip(clean(standing.why), 160)}" if standing.why else ""
-    return f"{state}{reason}{counted(one)}{why}"
+    return f"{state}{reason}{counted(one)}{excuse}{why}"
 
 
 def counted(one: Seen) -> str:

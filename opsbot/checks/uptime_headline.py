@@ -20,6 +20,7 @@ _TROUBLES = (
     ("availability", Status.CRITICAL, "is barely available", "are barely available"),
     ("slo", Status.CRITICAL, "spends its error budget", "spend their error budgets"),
     ("certificate", Status.CRITICAL, "has a certificate about to expire", "have certificates about to expire"),
+    ("prober", Status.UNKNOWN, "cannot judge: its own machine is in trouble", ""),
     ("uptime", Status.WARNING, "is degraded", "are degraded"),
     ("slo", Status.WARNING, "spends its error budget", "spend their error budgets"),
     ("certificate", Status.WARNING, "has a certificate that expires soon", "have certificates that expire soon"),
@@ -74,8 +75,11 @@ def _alone(found: Finding, all: Probed) -> str:
 
 
 def _changed(all: Probed) -> str:
-    bad = [f for f in all.findings if f.status in (Status.CRITICAL, Status.WARNING, Status.UNKNOWN)]
-    back = [f for f in all.findings if ("recovered", True) in f.evidence]
+    own = [f for f in all.findings if f.check == "prober"]
+    bad = [f for f in all.findings if f.status in (Status.CRITICAL, Status.WARNING, Status.UNKNOWN) and f not in own]
+    back = [f for f in all.findings if ("recovered", True) in f.evidence and f not in own]
+    if not bad and own and (own[0].status is Status.UNKNOWN or not back):
+        return _own(own[0])
     if not bad:
         if len(back) == 1:
             return clip(f"{_name(back[0])} is {back[0].summary}", LIMIT)
@@ -92,6 +96,15 @@ def _changed(all: Probed) -> str:
     if len(told) == 1:
         return clip(f"{_alone(told[0], all)}", LIMIT - 18) + f"; {count(len(bad) - 1)} more"
     return clip(f"{plural(len(told), 'probe')} are {word}: {names(told)}", LIMIT - len(also)) + also
+
+
+def _own(found: Finding) -> str:
+    """The prober's own trouble, and that it is over."""
+    return (
+        "The prober works again"
+        if found.status is Status.INFO
+        else clip(f"Nothing can be probed: {found.summary}", LIMIT)
+    )
 
 
 def names(found: Sequence[Finding]) -> str:

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from opsbot.checks.uptime import Probed
+from opsbot.checks.uptime_account import account
 from opsbot.checks.uptime_findings import budget, hours
 from opsbot.checks.uptime_seen import Seen
 from opsbot.evaluate import slo, uptime
+from opsbot.evaluate.standing import PROBER
 from opsbot.model.finding import Finding
+from opsbot.model.maintenance import planned
 from opsbot.model.probe import ProbeState
 from opsbot.model.report import (
     Block,
     Cell,
     ChartSpec,
     Column,
-    Facts,
     FindingList,
     Prose,
     Row,
@@ -58,7 +60,7 @@ def uptime_sections(all: Probed) -> tuple[Section, ...]:
         _latency(all),
         _levels(all),
         _incidents(all),
-        _account(all),
+        account(all),
     )
 
 
@@ -78,7 +80,7 @@ def _told(all: Probed, *statuses: Status) -> list[Finding]:
     return sorted(found, key=lambda f: (-f.status.rank, _CHECKS.index(f.check), f.resource))
 
 
-_CHECKS = ("uptime", "slo", "availability", "certificate")
+_CHECKS = ("prober", "uptime", "slo", "availability", "certificate")
 
 
 def _changes(all: Probed) -> Section:
@@ -180,6 +182,10 @@ def _row(one: Seen, all: Probed) -> Row:
 def _now(standing: Standing | None, status: Status, all: Probed) -> str:
     if standing is None or (status is Status.UNKNOWN and standing.state is not ProbeState.UNSURE):
         return NO_DATA
+    if planned(standing.blamed):
+        return "in maintenance"
+    if standing.blamed == PROBER:
+        return "not known"
     if standing.blamed:
         return f"waits for {clip(clean(standing.blamed), 24)}"
     word = _WORDS[standing.state]
@@ -208,9 +214,10 @@ def _strips(all: Probed) -> Section:
     block = Strips(
         rows=tuple(_strip(one) for one in rows[:STRIPS]), first=first, last="today", others=max(0, len(rows) - STRIPS)
     )
+    excused = any(Status.INFO in row.bars for row in block.rows)
     return Section(
         id="days", title=f"{uptime.DAYS} days", status=Status.OK, blocks=(block,),
-        aside="a bar a day (UTC); taller is worse",
+        aside="a bar a day (UTC); taller is worse" + ("; low: trouble was excused" if excused else ""),
     )  # fmt: skip
 
 
@@ -229,7 +236,7 @@ def _strip(one: Seen) -> Strip:
 
 def strip_words(bars: Sequence[Status | None]) -> str:
     """`90 days: 87 well, 2 with trouble, 1 without data`."""
-    named = (("well", (Status.OK, Status.INFO)), ("with slight trouble", (Status.WARNING,)),
+    named = (("well", (Status.OK,)), ("with something excused", (Status.INFO,)), ("with slight trouble", (Status.WARNING,)),
              ("with an outage", (Status.CRITICAL,)), ("without data", (Status.UNKNOWN, None)))  # fmt: skip
     told = [f"{number} {word}" for word, kinds in named if (number := sum(bar in kinds for bar in bars))]
     return f"{plural(len(bars), 'day')}: {', '.join(told)}"
@@ -338,43 +345,6 @@ def _incident(outage: uptime.Outage, all: Probed) -> Row:
             Cell(text=f"{count(outage.failed)} of {count(outage.probes)}"),
         )
     )
-
-
-def _account(all: Probed) -> Section:
-    total = uptime.Tally(**{kind: sum(getattr(one.window, kind) for one in all.seen) for kind in uptime.KINDS})
-    if not total.asked:
-        text = "No probe was asked for and none was made, so nothing is known."
-        return Section(id="coverage", title="Coverage", status=Status.UNKNOWN, blocks=(Prose(text=text),))
-    numbers = [getattr(total, kind) for kind in uptime.KINDS]
-    shares = hundred(numbers)
-    parts = ", ".join(
-        f"{kind} {count(number)} ({share} %)"
-        for kind, number, share in zip(uptime.KINDS, numbers, shares, strict=True)
-        if number
-    )
-    pairs = (
-        ("Asked", f"{plural(total.asked, 'probe')} of {plural(len(all.seen), 'target')} in {_length(all)}"),
-        ("Came to", f"{parts}; together 100 %"),
-        ("Not judged", f"{_missed(total)}"),
-    )
-    return Section(id="coverage", title="Coverage", status=Status.OK, blocks=(Facts(pairs=pairs),))
-
-
-def _missed(total: uptime.Tally) -> str:
-    lost = total.asked - total.judged
-    if not lost:
-        return "nothing"
-    return f"{count(lost)}: unsure is the prober's own fault, missing was never made, excused was maintenance or a parent down"
-
-
-def hundred(numbers: Sequence[int]) -> list[str]:
-    """Shares in percent with two digits that add up to 100 exactly; the largest remainders are rounded up."""
-    total = sum(numbers)
-    parts = [number * 10_000 // total for number in numbers]
-    order = sorted(range(len(numbers)), key=lambda place: -(numbers[place] * 10_000 % total))
-    for place in order[: 10_000 - sum(parts)]:
-        parts[place] += 1
-    return [f"{part / 100:.2f}" for part in parts]
 
 
 def _length(all: Probed) -> str:

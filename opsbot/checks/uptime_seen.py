@@ -106,7 +106,7 @@ def _judged(
 ) -> Seen:
     week = Period(start=ctx.window.start - WEEK, end=ctx.window.start)
     objective = probe.slo
-    level = slo.level(_since(days, ctx.now, objective.window), objective) if objective else None
+    level = slo.level(_since(days, ctx.now, objective.window), objective, probe.every) if objective else None
     return _seen(
         probe,
         None,
@@ -177,4 +177,7 @@ def _close(ctx: Context, kept: Uptime, one: Seen) -> Seen:
     found = [
         outage for outage in uptime.outages(one.probe, samples) if outage.end is None or outage.end > ctx.window.start
     ]
+    if one.standing is not None and one.standing.blamed:
+        # What goes on there is another's incident.
+        found = [outage for outage in found if outage.end is not None]
     return replace(one, samples=samples, outages=tuple(found), course=tuple(course))

@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 WATCH = 2.0
 _COLLECT = 1.0
 _BACKLOG = 30.0
+_REMIND = 5.0
+# One transaction: it is through, or has changed nothing.
+_GRACE = timedelta(seconds=5)
 # After a store that did not answer: leases run on, and somebody waits to hear that it is well again.
 _SOON = 2.0
 # A home that could not be read at all, such as for want of space, is not read again every other second.
@@ -60,7 +63,9 @@ class Daemon:
         self._ready = threading.Event()
         self._page: Callable[[], bool] = lambda: True
         environ = learn.surroundings(home)
-        self.children = Supervisor(learn.command(duty.copy, "_exec"), home.state / "logs", environ=environ)
+        self.children = Supervisor(
+            learn.command(duty.copy, "_exec"), home.state / "logs", environ=environ, memory=duty.orders.memory
+        )
         self.running = Running(duty, self._ledger, self.children)
         self.planner = Planner(duty, self._ledger, lambda: self._loops["dispatch"].wake())
         self.alarm = Alarm(lambda: self._loops["sweep"].wake(), lambda: self.pulse.tick("clock", PROMISE, ""))
@@ -69,6 +74,12 @@ class Daemon:
             lambda: learn.surroundings(home),
             self._something_to_send,
         )
+        self.reminder = Sender(
+            lambda: learn.command(duty.copy, "_remind", log_format=log_format),
+            lambda: learn.surroundings(home),
+            self._something_to_remind_of,
+            "alerts",
+        )
         self.prober = Prober(
             duty,
             store,
@@ -76,6 +87,7 @@ class Daemon:
             lambda: learn.command(duty.copy, "_probe", log_format=log_format),
             lambda: learn.surroundings(home),
             lambda: self._loops["prober"].wake(),
+            lambda: self._loops["uptime"].wake(),
         )
         self.publisher = Publisher(
             duty,
@@ -138,6 +150,7 @@ class Daemon:
             self.publisher.stop,
         ):
             _attempt(last)
+        self.reminder.stop(_GRACE)
         self.sender.stop(sending)
         if self._shipping:
             logging.getLogger("opsbot").removeHandler(self._shipping)
@@ -170,6 +183,7 @@ class Daemon:
         yield loop("beat", BEAT, self.running.beat, again=_SOON)
         yield loop("backlog", _BACKLOG, self._look_at_backlog)
         yield loop("outbox", LOOK, self._send)
+        yield loop("alerts", _REMIND, self._remind)
         yield loop("orders", WATCH, self._watch_home, longest=learn.PATIENCE)
         yield loop("prober", PROBING, self.prober.look)
         yield loop("uptime", DIGEST, self.prober.digest, again=_SOON)
@@ -210,6 +224,10 @@ class Daemon:
         now = self.duty.now()
         return any(due <= now for due in self.store.messages_due().values())
 
+    def _something_to_remind_of(self) -> bool:
+        due = self.store.alerts().due()
+        return due is not None and due <= self.duty.now()
+
     def _look_at_backlog(self) -> None:
         """What does not get through stands on the health page, in a sentence each."""
         self.duty.trouble("outbox", *undelivered(self.store, self.duty.now()))
@@ -217,6 +235,11 @@ class Daemon:
     def _send(self) -> None:
         if self.duty.orders.channels and not self.duty.draining:
             self.sender.look()
+
+    def _remind(self) -> None:
+        """Repeats, ends of silences and what else time alone brings; the child queues it, and the sender's tells it."""
+        if not self.duty.draining:
+            self.reminder.look()
 
     def _look_at_page(self) -> None:
         if not self._page():
@@ -270,6 +293,7 @@ class Daemon:
         self.planner.settle()
         self.duty.take_over(replace(new, **{name: getattr(old, name) for name in _FIXED}), lesson.copy)
         self.children.command = tuple(learn.command(lesson.copy, "_exec"))
+        self.children.memory = new.memory
         self.alarm.set(new.timetables)
         fixed = [name for name in _FIXED if getattr(old, name) != getattr(new, name)]
         self.duty.trouble(

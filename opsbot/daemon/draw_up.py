@@ -63,7 +63,10 @@ def _orders(house: House, now: datetime, found: _Found, troubles: tuple[str, ...
         channels=tuple(told.channels),
         environments=tuple(environment.name for environment in told.environments),
         probes=tuple(_resolved(probe, found) for probe in house.probes),
+        published=tuple(name for name in sorted(house.jobs) if told.job(name).publish),
+        maintenance=told.maintenance,
         parallel=daemon.parallel,
+        memory=daemon.memory or 0,
         drain=daemon.drain,
         heartbeat_url=found.value("daemon.heartbeat_url", daemon.heartbeat_url),
         heartbeat_metric=daemon.heartbeat_metric or "",
@@ -76,6 +79,7 @@ def _orders(house: House, now: datetime, found: _Found, troubles: tuple[str, ...
             proxy_header=web.proxy_header or "",
             trusted_proxies=web.trusted_proxies,
             public_status=web.public_status,
+            hosts=web.hosts,
         ),
         troubles=troubles,
     )

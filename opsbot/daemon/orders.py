@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from opsbot import probing
+from opsbot.model.maintenance import Maintenance
 from opsbot.model.timetable import Overlap, Timetable
 from opsbot.probing import Probe
 
@@ -26,14 +28,16 @@ class Page:
     proxy_header: str = ""
     trusted_proxies: tuple[str, ...] = ()
     public_status: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
     """A home as the daemon needs it, secrets resolved.
 
-    `problems` are the configuration's: with any of them nothing else here counts. `troubles` are job files that do not
-    load; the other jobs run. `hash` names the home's content.
+    `published` are the jobs whose runs become CloudWatch metrics. `problems` are the configuration's: with any of them
+    nothing else here counts. `troubles` are job files that do not load; the other jobs run. `hash` names the home's
+    content.
     """
 
     hash: str = ""
@@ -44,7 +48,10 @@ class Orders:
     channels: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     probes: tuple[Probe, ...] = ()
+    published: tuple[str, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
     parallel: int = 2
+    memory: int = 0
     drain: timedelta = timedelta(seconds=25)
     heartbeat_url: str = ""
     heartbeat_metric: str = ""
@@ -86,7 +93,18 @@ def differences(old: Orders, new: Orders) -> tuple[str, ...]:
     for job in (job for job in after if job in before):
         told += [f"job {job}: {change}" for change in _changes(before[job], after[job])]
     told += _probes_changed(old.probes, new.probes)
-    for name in ("zone", "channels", "environments", "parallel", "drain", "executor", "logs_group", "heartbeat_metric"):
+    told += ["maintenance changed"] if old.maintenance != new.maintenance else []
+    for name in (
+        "zone",
+        "channels",
+        "environments",
+        "parallel",
+        "memory",
+        "drain",
+        "executor",
+        "logs_group",
+        "heartbeat_metric",
+    ):
         was, now = getattr(old, name), getattr(new, name)
         told += [f"{name}: {_shown(was)} -> {_shown(now)}"] if was != now else []
     secret = ("store_url", "store_password", "heartbeat_url", "broker", "page")
@@ -128,6 +146,8 @@ def _typed(kind: Any, value: Any) -> Any:
     """`value` as JSON has it, as the type that a field declares."""
     if kind == tuple[Probe, ...]:
         return probing.read(value)
+    if get_origin(kind) is UnionType:
+        return None if value is None else _typed(get_args(kind)[0], value)
     if get_origin(kind) is tuple:
         return tuple(_typed(get_args(kind)[0], one) for one in value)
     if is_dataclass(kind) and isinstance(kind, type):

@@ -16,9 +16,10 @@ from datetime import timedelta
 
 from opsbot.daemon.duty import Duty
 from opsbot.daemon.herald import Herald
+from opsbot.daemon.own import Own
 from opsbot.errors import OpsbotError
 from opsbot.evaluate.standing import PROBER
-from opsbot.model.probe import ProbeResult, ProbeState, Reason
+from opsbot.model.probe import ProbeResult, ProbeState
 from opsbot.model.uptime import Sample
 from opsbot.prober import wire
 from opsbot.prober.book import HEARTBEAT_EVERY, Book
@@ -39,7 +40,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _WELL = 1.0, 60.0, 30.0
 
 class Prober:
     """At most one child. `command` and `environ` say how it is started at that moment; `ended` is called when it needs a
-    look."""
+    look, `begun` when there is something to digest."""
 
     def __init__(
         self,
@@ -49,14 +50,19 @@ class Prober:
         command: Callable[[], list[str]],
         environ: Callable[[], Mapping[str, str]],
         ended: Callable[[], None],
+        begun: Callable[[], None],
     ) -> None:
+        self._begun_watch = begun
         self._duty, self._uptime, self._herald = duty, store.uptime(), herald
         self._heartbeats = SqlHeartbeats(store.engine)
         self._command, self._environ, self._ended = command, environ, ended
         self.book = Book(self._uptime)
         self._child: _Child | None = None
+        self._own = Own()
         self._told: tuple[Probe, ...] | None = None
         self._opened: tuple[Probe, ...] | None = None
+        # Of several daemons on one database one probes. A term begins each time that it is this one.
+        self._watching, self._term, self._opened_term = False, 0, 0
         self._inbox: queue.SimpleQueue[Said] = queue.SimpleQueue()
         self._soon: tuple[str, ...] = ()
         self._begun = self._not_before = 0.0
@@ -65,11 +71,12 @@ class Prober:
 
     def look(self) -> None:
         """Start the child if it is needed, give it new orders, bury it. Raises OpsbotError if it died or cannot start."""
+        self._stand_watch()
         probes = self._opened
         # Before the store was read nobody knows who needs a turn at once.
-        if probes is None:
+        if probes is None or (self._watching and self._opened_term != self._term):
             return
-        wanted = any(probe.target is not None for probe in probes) and self._uptime.watching()
+        wanted = self._watching and any(probe.target is not None for probe in probes)
         if self._child is not None and self._over(self._child):
             self._bury(self._child)
         if not wanted:
@@ -82,24 +89,50 @@ class Prober:
 
     def digest(self) -> None:
         """Count and write what came in, judge heartbeats, call a run if people must hear something. Raises StoreError."""
-        probes = self._duty.orders.probes
-        if self._opened is not probes:
-            self.book.open(probes)
-            self._soon = self.book.soon(self._duty.now())
-            self._uptime.keep({probe.name for probe in probes} | {PROBER})
-            self._heartbeats.expect([probe.name for probe in probes if probe.heartbeat], self._duty.now())
-            self._opened = probes
-            self._ended()
+        probes, term = self._duty.orders.probes, self._term
+        if self._watching and (self._opened is not probes or self._opened_term != term):
+            self._open(probes, term)
         while True:
             try:
                 self._take(self._inbox.get_nowait())
             except queue.Empty:
                 break
+        if not self._watching:
+            self.book.write()
+            return
         self._judge_heartbeats(probes)
         self._herald.look(news=self.book.write())
         if time.monotonic() - self._rolled >= ROLL_EVERY and probes:
             self._rolled = time.monotonic()
             self._uptime.roll_up(self._duty.now())
+
+    def _stand_watch(self) -> None:
+        """Ask whether it is this daemon that probes. Where nothing is probed, somebody still has to say so once."""
+        probes = self._duty.orders.probes
+        if not probes and self._opened is probes:
+            self._uptime.let_go()
+            self._watching = False
+            return
+        watching = self._uptime.watching()
+        if watching is not self._watching:
+            event = "prober's watch begun" if watching else "prober's watch ended"
+            log.info(event)
+            self._term += watching
+            self._watching = watching
+            self._begun_watch()
+
+    def _open(self, probes: tuple[Probe, ...], term: int) -> None:
+        """Take these probes over, from where whoever watched before has left them."""
+        if self._opened_term != term:
+            # What this one knew in an earlier term is written first, and then forgotten.
+            self.book.write()
+            self.book = Book(self._uptime)
+        self.book.open(probes, self._duty.orders.maintenance)
+        self._soon = self.book.soon(self._duty.now())
+        self._uptime.keep({probe.name for probe in probes} | {PROBER})
+        self._heartbeats.expect([probe.name for probe in probes if probe.heartbeat], self._duty.now())
+        self._opened, self._opened_term = probes, term
+        self._ended()
 
     def stop(self) -> None:
         """End the child, and write what it said last."""
@@ -114,10 +147,10 @@ class Prober:
         return self._child.process.pid if self._child else None
 
     def _take(self, said: Said) -> None:
-        now = self._duty.now()
+        reason, why = self._own.hear(said, time.monotonic())
         self.book.take(said.found)
-        self.book.note_prober(now, Reason.SELF_NETWORK if said.network else "", said.network)
-        self._duty.trouble("prober", *((said.network,) if said.network else ()))
+        self.book.note_prober(self._duty.now(), reason, why)
+        self._duty.trouble("prober", *((why,) if why else ()))
 
     def _judge_heartbeats(self, probes: tuple[Probe, ...]) -> None:
         if time.monotonic() - self._beaten < HEARTBEAT_EVERY or not any(probe.heartbeat for probe in probes):

@@ -1,4 +1,4 @@
-"""The child that publishes what probes say to CloudWatch: kept going while a probe wants it, started anew with new orders."""
+"""The child that publishes probes and runs to CloudWatch: kept going while one wants it, started anew with new orders."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _GRACE = timedelta(seconds=2)
 
 
 class Publisher:
-    """At most one child; none where no probe says `publish = true`."""
+    """At most one child; none where neither a probe nor a job says `publish = true`."""
 
     def __init__(self, duty: Duty, command: Callable[[], list[str]], environ: Callable[[], Mapping[str, str]]) -> None:
         self._duty = duty
-        self._child = Sender(command, environ, self._wanted, "publishing probes")
+        self._child = Sender(command, environ, self._wanted, "publishing metrics")
         self._copy: Path | None = None
 
     def look(self) -> None:
@@ -33,4 +33,5 @@ class Publisher:
         self._child.stop(_GRACE)
 
     def _wanted(self) -> bool:
-        return any(probe.publish for probe in self._duty.orders.probes)
+        orders = self._duty.orders
+        return bool(orders.published) or any(probe.publish for probe in orders.probes)

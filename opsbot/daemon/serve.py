@@ -93,7 +93,7 @@ def _page(daemon: Daemon, store: SqlStore) -> Iterator[str]:
         return
     settings = WebSettings(
         listen=page.listen, token=page.token, proxy_header=page.proxy_header, trusted_proxies=page.trusted_proxies,
-        public_status=page.public_status,
+        public_status=page.public_status, hosts=page.hosts,
     )  # fmt: skip
     inside = Inside(
         store=store,
@@ -106,6 +106,7 @@ def _page(daemon: Daemon, store: SqlStore) -> Iterator[str]:
         logs=daemon.home.state / "logs",
         environments=lambda: daemon.duty.orders.environments,
         probes=lambda: daemon.duty.orders.probes,
+        maintenance=lambda: daemon.duty.orders.maintenance,
     )
     server = start(build(inside), *settings.address)
     daemon.watch_page(lambda: server.running)

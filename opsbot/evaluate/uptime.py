@@ -76,12 +76,14 @@ class Tally:
 
     @property
     def status(self) -> Status:
-        """How bad such a day was; UNKNOWN where nothing could be judged and that was nobody's wish."""
+        """How bad such a day was; INFO where all is well but for what was excused, UNKNOWN where nothing could be judged and
+        that was nobody's wish."""
+        well = Status.INFO if self.excused else Status.OK
         if self.share is None:
-            return Status.OK if self.excused and not (self.unsure or self.missing) else Status.UNKNOWN
+            return well if self.excused and not (self.unsure or self.missing) else Status.UNKNOWN
         if self.share < POORLY:
             return Status.CRITICAL
-        return Status.WARNING if self.share < WELL or self.degraded > self.judged // 100 else Status.OK
+        return Status.WARNING if self.share < WELL or self.degraded > self.judged // 100 else well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,12 +229,12 @@ def standing_at(probe: Watched, standing: Standing | None, samples: Sequence[Sam
 
 def outages(probe: Watched, samples: Iterable[Sample]) -> tuple[Outage, ...]:
     """Stretches not up, by the probe's own thresholds: begun with the first of `failures` in a row, ended by the first of
-    `recoveries`. What the prober could not tell breaks no row and makes none."""
+    `recoveries`. What the prober could not tell, and what was excused, breaks no row and makes none."""
     found: list[Outage] = []
     bad: list[Sample] = []
     good: list[Sample] = []
     for sample in sorted(samples, key=lambda sample: sample.at):
-        if sample.state is ProbeState.UNSURE:
+        if sample.state is ProbeState.UNSURE or sample.excused:
             continue
         if sample.state in _BAD:
             bad += [*good, sample]

@@ -14,7 +14,7 @@ Counts = tuple[tuple[int, int], ...]
 class Sample:
     """One probe's outcome. `seconds` is the whole probe's time, None where it has no meaning; `reason` is a
     `opsbot.model.probe.Reason`, "" if up. `phases` are seconds by name, those reached only. `excused`: it is not the
-    target's fault, because the probe it comes after was down."""
+    target's fault, because the probe it comes after was down, or planned work was under way."""
 
     probe: str
     at: datetime
@@ -61,7 +61,8 @@ class Bucket:
 class Standing:
     """Where a probe stands after its thresholds: `state` since `since`; `streak` samples in a row say otherwise, as often
     as it takes it changes; `streak_since` is the first one's moment. `seen` is the last sample's moment, `why` its
-    sentence. `blamed` names the probe whose fault this is ("after"), or the prober itself. `changes` are the moments at
+    sentence. `blamed` names the probe whose fault this is ("after"), the prober itself, or a maintenance
+    (`opsbot.model.maintenance.planned` says which). `changes` are the moments at
     which the state changed in the last hour. `told` is the state people were told last, None if they never were.
     `evidence` is what the last sample that was not up showed (status, address, excerpt ...), safe to print."""
 

@@ -46,6 +46,12 @@ from opsbot.store.uptime_rows import COUNTED, Told
 RAW, FINE, HOURLY = timedelta(days=14), timedelta(days=30), timedelta(days=730)
 FLIPS = timedelta(days=400)
 _TIDY = timedelta(hours=1)
+# Who is gone without a word, machine and all, is taken for gone by the server after 10 s and three questions.
+LEASE = timedelta(seconds=25)
+_LEASE = (
+    "SELECT set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), "
+    "set_config('tcp_keepalives_count', '3', false)"
+)
 _TRY = "SELECT pg_try_advisory_lock(hashtextextended('opsbot/prober', 0))"
 # Of a long gap so much is rolled up in one transaction: nobody waits longer for the database.
 _SLICE = {HOUR: 6 * HOUR, DAY: 7 * DAY}
@@ -177,13 +183,15 @@ class SqlUptime:
 
     def watching(self) -> bool:
         """Whether this process is the one that probes for this database: on a file always, else the first to ask. Ask
-        again every few seconds; another takes over once this process, or its connection, is gone. Raises StoreError."""
+        again every few seconds; another takes over once this process, or its connection, is gone: at once, or within
+        `LEASE` where the whole machine is. Raises StoreError."""
         if self._engine.dialect.name != "postgresql":
             return True
         try:
             with translated(self._engine):
                 if self._watch is None:
                     self._watch = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                    self._watch.execute(text(_LEASE))
                 ask = "SELECT true" if self._watches else _TRY
                 self._watches = bool(self._watch.scalar(text(ask)))
                 return self._watches

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from opsbot.model.maintenance import Maintenance
 from opsbot.model.timetable import Timetable
 from opsbot.model.vitals import Vitals
 from opsbot.probing import Probe
@@ -31,3 +32,4 @@ class Inside:
     logs: Path | None = None
     environments: Callable[[], tuple[str, ...]] = tuple
     probes: Callable[[], tuple[Probe, ...]] = tuple
+    maintenance: Callable[[], tuple[Maintenance, ...]] = tuple

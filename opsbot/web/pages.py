@@ -176,7 +176,8 @@ def uptime(boards: Boards) -> Page:
     found = part("probes", boards.board)
     board = whole(found, None)
     title = f"{board.word.word}: {board.headline}" if board else "Uptime"
-    icon = board.word.css if board else "unknown"
+    # While planned work goes on nothing is wrong, and there is no mark for it.
+    icon = ("ok" if board.word.css == "quiet" else board.word.css) if board else "unknown"
     return Page(
         template="uptime.html.j2", title=title, here="/uptime", icon=icon, values={"board": found}, refresh=True
     )

@@ -15,7 +15,7 @@ from opsbot.model.period import Period
 from opsbot.model.probe import ProbeState
 from opsbot.model.status import Status, Verdict
 from opsbot.model.units import Unit
-from opsbot.model.uptime import Bucket, Certified, Sample
+from opsbot.model.uptime import Bucket, Certified, Sample, Standing
 from opsbot.probing import Probe
 from opsbot.render.format import NO_DATA, clean, clip, count, plural, quantity, span
 from opsbot.web import pages, words
@@ -63,6 +63,7 @@ def page(boards: Boards, inside: Inside, path: Mapping[str, str], query: Mapping
         "line": line,
         "drawn": Markup(paths(line.bars)),  # noqa: S704  numbers and class names alone
         "facts": facts(probe, line),
+        "shown": shown(kept.standings().get(name)),
         "trend": part("latency", lambda: trend(kept.buckets(_week(now), uptime.HOUR, [name]).get(name, ()), now)),
         "phases": uptime.phases(samples, now),
         "certificate": certificate(certified, now) if certified else None,
@@ -74,11 +75,20 @@ def page(boards: Boards, inside: Inside, path: Mapping[str, str], query: Mapping
     return pages.Page(template="probe.html.j2", title=title, here="/uptime", icon=_icon(line.word), values=values)
 
 
+def shown(standing: Standing | None) -> Mapping[str, str]:
+    """What the last answer that was not well had to say: the sentence, and what was kept of it, redacted already."""
+    if standing is None or standing.state is ProbeState.UP:
+        return {}
+    told = {"Why": standing.why, **{clean(name).capitalize(): value for name, value in standing.evidence}}
+    return {name: clip(clean(value), 500) for name, value in told.items() if value}
+
+
 def strip_words(bars: Sequence[Status | None]) -> str:
     """The days in words, for those who do not see them."""
     trouble = sum(bar in (Status.WARNING, Status.CRITICAL) for bar in bars)
     unknown = sum(bar is None or bar is Status.UNKNOWN for bar in bars)
-    return f"{plural(len(bars), 'day')}: {trouble} with trouble, {unknown} without data"
+    excused = f", {number} excused" if (number := sum(bar is Status.INFO for bar in bars)) else ""
+    return f"{plural(len(bars), 'day')}: {trouble} with trouble, {unknown} without data{excused}"
 
 
 def _icon(word: Word) -> str:

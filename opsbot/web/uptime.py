@@ -7,7 +7,7 @@ of 500 probes costs what one of 50 does.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
@@ -17,6 +17,8 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from opsbot.evaluate import uptime
+from opsbot.evaluate.standing import PROBER
+from opsbot.model.maintenance import Maintenance, planned
 from opsbot.model.period import Period
 from opsbot.model.status import Status, Verdict
 from opsbot.model.units import Unit
@@ -35,14 +37,16 @@ STEP, BAR, HIGH = 3, 2, 20
 _NAME, _WHY = 60, 90
 # Yesterday and today.
 _RECENT = 2
-# Height and middle of a bar in the 20 px of a strip, by class; a run of equal days is one dashed stroke.
-_STROKES: Mapping[Verdict, tuple[str, int]] = {
-    Verdict.OK: ("", 14),
-    Verdict.ATTENTION: ("d1", 12),
-    Verdict.ACTION: ("d2", 10),
-    Verdict.NO_DATA: ("d3", 17),
+# Class and middle of a bar in the 20 px of a strip; a run of equal days is one dashed stroke.
+_STROKES: Mapping[Status, tuple[str, int]] = {
+    Status.OK: ("", 14),
+    Status.WARNING: ("d1", 12),
+    Status.CRITICAL: ("d2", 10),
+    Status.UNKNOWN: ("d3", 17),
+    Status.INFO: ("d4", 16),
 }
 _WAITS = Word("quiet", "…", "Waiting")
+_PLANNED = Word("quiet", "◌", "Maintenance")
 _UP = Word("ok", "✓", "Up")
 _WELL = (Status.OK, Status.INFO)
 _ORDER = (Status.CRITICAL, Status.UNKNOWN, Status.WARNING, Status.INFO, Status.OK)
@@ -54,6 +58,16 @@ class Past(NamedTuple):
     bars: tuple[Status | None, ...]
     judged: int
     good: int
+
+
+class Planned(NamedTuple):
+    """Planned work that is under way: what strangers may know of it is how many probes it excuses, and until when."""
+
+    name: str
+    reason: str
+    owner: str
+    until: datetime
+    probes: int
 
 
 class Line(NamedTuple):
@@ -79,6 +93,12 @@ class Board:
     own: Markup
     public: Markup
     left_out: int
+    planned: tuple[Planned, ...] = ()
+
+    @property
+    def excused(self) -> bool:
+        """Whether any day is drawn as one in which something was excused."""
+        return any(Status.INFO in line.bars for line in self.lines)
 
 
 class Boards:
@@ -113,7 +133,8 @@ class Boards:
             _line(probe, standings.get(probe.name), past.get(probe.name), recent.get(probe.name, ()), now)
             for probe in probes
         ]
-        return _board(now, sorted(lines, key=lambda line: (_ORDER.index(line.status), line.name)))
+        ordered = sorted(lines, key=lambda line: (_ORDER.index(line.status), line.name))
+        return _board(now, ordered, tuple(_work(self._inside.maintenance(), probes, now)))
 
     def _days(self, now: datetime, names: frozenset[str]) -> dict[str, Past]:
         """Read once a day: yesterday may still be added to, and is read with today."""
@@ -123,6 +144,16 @@ class Boards:
             found = self._inside.store.uptime().buckets(Period(start=first, end=end), uptime.DAY, list(names))
             self._past = end, names, {name: _past(buckets, now) for name, buckets in found.items()}
         return self._past[2]
+
+
+def _work(planned: Sequence[Maintenance], probes: Sequence[Probe], now: datetime) -> Iterator[Planned]:
+    for one in planned:
+        window = one.window_at(now)
+        mine = sum(one.means_probe(probe.environment, probe.name) for probe in probes) if window else 0
+        if window and mine:
+            yield Planned(
+                clip(clean(one.name), _NAME), clip(clean(one.reason), _WHY), clean(one.owner), window.end, mine
+            )
 
 
 def _past(buckets: Sequence[Bucket], now: datetime) -> Past:
@@ -152,7 +183,7 @@ def word_of(status: Status, standing: Standing | None) -> Word:
     if status is Status.OK:
         return _UP
     if status is Status.INFO:
-        return _WAITS
+        return _PLANNED if standing and planned(standing.blamed) else _WAITS
     mark = words.of_verdict(status.verdict)
     known = standing is not None and status is not Status.UNKNOWN
     return Word(mark.css, mark.glyph, str(standing.state).capitalize()) if known and standing else mark
@@ -164,6 +195,11 @@ def why(probe: Probe, standing: Standing | None, status: Status, now: datetime) 
         return "not probed yet"
     if status is Status.OK:
         return ""
+    if work := planned(standing.blamed):
+        reason = f", {standing.state}: {clean(standing.reason)}" if standing.reason else ""
+        return clip(f"maintenance {clean(work)}{reason}", _WHY)
+    if standing.blamed == PROBER:
+        return "the prober itself is in trouble"
     if standing.blamed:
         return f"waits for {clip(clean(standing.blamed), 40)}"
     if uptime.silent(probe, standing, now):
@@ -172,12 +208,20 @@ def why(probe: Probe, standing: Standing | None, status: Status, now: datetime) 
     return clip(f"{standing.state} {span(now - standing.since)}{reason}", _WHY)
 
 
-def _board(now: datetime, lines: Sequence[Line]) -> Board:
+def _board(now: datetime, lines: Sequence[Line], planned: tuple[Planned, ...] = ()) -> Board:
     own, left = _rows(lines, _own)
     public, _ = _rows(lines, _public)
     word, headline, lede = _say(lines)
     return Board(
-        at=now, word=word, headline=headline, lede=lede, lines=tuple(lines), own=own, public=public, left_out=left
+        at=now,
+        word=word,
+        headline=headline,
+        lede=lede,
+        lines=tuple(lines),
+        own=own,
+        public=public,
+        left_out=left,
+        planned=planned,
     )
 
 
@@ -224,33 +268,30 @@ def strip(bars: Sequence[Status | None]) -> str:
     """A table cell with one bar a day; all well since the probe was there is a class and nothing more."""
     there = next((place for place, bar in enumerate(bars) if bar is not None), len(bars))
     known = bars[there:]
-    if all(bar in _WELL for bar in known):
+    if all(bar is Status.OK for bar in known):
         return "<td class=g>" if not there else f'<td class="g g{len(known)}">' if known else "<td>"
     trouble = sum(bar not in _WELL for bar in known)
-    return f'<td><svg role=img aria-label="{plural(trouble, "day")} not well">{paths(bars)}</svg>'
+    excused = f", {count(number)} excused" if (number := sum(bar is Status.INFO for bar in known)) else ""
+    return f'<td><svg role=img aria-label="{plural(trouble, "day")} not well{excused}">{paths(bars)}</svg>'
 
 
 def paths(bars: Sequence[Status | None]) -> str:
     """SVG paths, a colour each: a run of equal days is one stroke, dashed by the style sheet."""
-    runs: dict[Verdict, list[str]] = {}
+    runs: dict[Status, list[str]] = {}
     start = 0
     for place in range(1, len(bars) + 1):
-        if place < len(bars) and _verdict(bars[place]) == _verdict(bars[start]):
+        if place < len(bars) and bars[place] is bars[start]:
             continue
-        verdict = _verdict(bars[start])
-        if verdict is not None:
-            middle = _STROKES[verdict][1]
-            runs.setdefault(verdict, []).append(f"M{start * STEP} {middle}h{(place - start) * STEP - (STEP - BAR)}")
+        status = bars[start]
+        if status is not None:
+            middle = _STROKES[status][1]
+            runs.setdefault(status, []).append(f"M{start * STEP} {middle}h{(place - start) * STEP - (STEP - BAR)}")
         start = place
-    return "".join(_path(_STROKES[verdict][0], "".join(drawn)) for verdict, drawn in runs.items())
+    return "".join(_path(_STROKES[status][0], "".join(drawn)) for status, drawn in runs.items())
 
 
 def _path(css: str, drawn: str) -> str:
     return f'<path class={css} d="{drawn}"/>' if css else f'<path d="{drawn}"/>'
-
-
-def _verdict(bar: Status | None) -> Verdict | None:
-    return bar.verdict if bar else None
 
 
 def _say(lines: Sequence[Line]) -> tuple[Word, str, str]:
@@ -262,6 +303,10 @@ def _say(lines: Sequence[Line]) -> tuple[Word, str, str]:
         if found:
             said = f"{_names(found, len(lines))} {one if len(found) == 1 else many}"
             return _said(status), said, _others(lines, found)
+    planned = [line for line in lines if line.word is _PLANNED]
+    if planned:
+        said = f"{_names(planned, len(lines))} {'is' if len(planned) == 1 else 'are'} in maintenance"
+        return _PLANNED, said, _others(lines, planned)
     return (
         _UP,
         "Everything is up",

@@ -19,11 +19,13 @@ from opsbot.model.message import Delivery
 from opsbot.model.run import Attempt, Cause, Run, RunState, Usage
 from opsbot.model.status import Status
 from opsbot.model.units import Unit
+from tests.config.json_schema import faults
 from tests.executors.home import Home, home
 from tests.outbox.world import message
 
 SEVEN = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 NOW = SEVEN + timedelta(hours=3)
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 
 class Said(NamedTuple):
@@ -97,6 +99,26 @@ def night(house: Home) -> dict[str, Run]:
     return {"answered": begun, "at work": at_work, "waiting": waiting}
 
 
+def wrong(told: Any, name: str) -> list[str]:
+    """Where an answer is not what its schema says, a key that it does not know included."""
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+    return [*faults(told, schema, schema), *(key for key in told if key not in schema["properties"])]
+
+
+def test_the_schemas_know_every_state_and_cause_and_refuse_others(opsbot: Opsbot, night: dict[str, Run]) -> None:
+    for name, words in (("runs", ["list"]), ("run-history", ["show", night["answered"].id])):
+        told = opsbot("runs", *words, "--format", "json").json
+        schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+        run, shown = (told["runs"][0], schema["$defs"]["run"]) if name == "runs" else (told, schema)
+        assert set(shown["properties"]["state"]["enum"]) == set(RunState)
+        assert set(shown["properties"]["cause"]["enum"]) == set(Cause)
+        assert run.keys() == shown["properties"].keys()
+        for key, value in (("state", "asleep"), ("attempt", "1"), ("started_at", 7)):
+            run[key], before = value, run[key]
+            assert len(wrong(told, name)) == 1
+            run[key] = before
+
+
 def test_the_list_says_how_each_ended_the_newest_first(opsbot: Opsbot, night: dict[str, Run]) -> None:
     said = opsbot("runs", "list")
     rows = said.out.splitlines()
@@ -121,6 +143,7 @@ def test_the_list_can_be_narrowed(opsbot: Opsbot, night: dict[str, Run], words: 
     said = opsbot("runs", "list", *words, "--format", "json")
     assert said.json["schema"] == "opsbot.runs/1"
     assert [run["run_id"] for run in said.json["runs"]] == [night[name].id for name in found]
+    assert wrong(said.json, "runs") == []
 
 
 def test_an_empty_list_says_where_runs_come_from(opsbot: Opsbot) -> None:
@@ -171,6 +194,7 @@ def test_a_script_gets_the_same_as_json(opsbot: Opsbot, night: dict[str, Run]) -
         (2, "succeeded", 0),
     ]
     assert shown["log_tail"] == ["line 29"]
+    assert wrong(shown, "run-history") == []
 
 
 def test_what_waits_and_what_is_at_work_can_be_shown(opsbot: Opsbot, night: dict[str, Run]) -> None:

@@ -78,6 +78,41 @@ jobs = ["mi*"]
     assert [(b.start, b.end, b.reason, b.jobs) for b in found.blackouts] == [(*frozen, "year-end", ("mi*",))]
 
 
+def test_planned_work_the_limit_and_the_names_of_the_page_reach_the_daemon(tmp_path: Path) -> None:
+    told = drawn(
+        tmp_path,
+        """
+timezone = "Europe/Berlin"
+[[maintenance]]
+name = "move"
+reason = "to Aurora"
+start = 2026-12-05T22:00:00+01:00
+end = 2026-12-06T04:00:00+01:00
+[[maintenance]]
+name = "patches"
+reason = "patches"
+owner = "team"
+schedule = "0 2 * * SUN"
+length = "90m"
+[daemon]
+memory = "4GB"
+[web]
+hosts = ["Ops.Example.org"]
+""",
+    )
+    assert told.problems == ()
+    once, weekly = told.maintenance
+    assert (once.start, once.cron) == (datetime(2026, 12, 5, 21, tzinfo=UTC), "")
+    assert (weekly.cron, weekly.zone, weekly.length, weekly.owner, weekly.start) == (
+        "0 2 * * SUN", "Europe/Berlin", timedelta(minutes=90), "team", None,
+    )  # fmt: skip
+    assert (told.memory, told.page.hosts) == (4_000_000_000, ("ops.example.org",))
+    assert read(write(told)) == told
+    assert differences(told, replace(told, maintenance=(once,), memory=0)) == (
+        "maintenance changed", "memory: 4000000000 -> 0",
+    )  # fmt: skip
+
+
 def test_without_a_table_a_job_runs_as_its_file_says(tmp_path: Path) -> None:
     assert drawn(tmp_path, mine=JOB).timetable("mine") == Timetable(
         job="mine", cron="0 6 * * *", zone="UTC", timeout=timedelta(minutes=10)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from opsbot.job import Context, Job, NoSettings, Outcome
 from opsbot.model.finding import Coverage, Finding
+from opsbot.model.maintenance import Maintenance
 from opsbot.model.period import Period
 from opsbot.model.report import About, Report
 from opsbot.model.run import Usage
@@ -34,12 +35,18 @@ class Told:
 
 
 def tell(
-    kept: Uptime | None, probes: Sequence[Probe], flips: Sequence[Flip] = (), *, window: Period | None = None
+    kept: Uptime | None,
+    probes: Sequence[Probe],
+    flips: Sequence[Flip] = (),
+    *,
+    window: Period | None = None,
+    planned: tuple[Maintenance, ...] = (),
 ) -> Told:
     now = window.end if window else NOW
     context = Context(
         now=now, window=window or Period(start=now - DAY, end=now), environments=ENVIRONMENTS, checks={},
-        looking=Looking(cloud=WrittenCloud({}), uptime=kept, probes=tuple(probes)), flips=tuple(flips), zone="Europe/Berlin",
+        looking=Looking(cloud=WrittenCloud({}), uptime=kept, probes=tuple(probes), maintenance=planned),
+        flips=tuple(flips), zone="Europe/Berlin",
     )  # fmt: skip
     outcome = job().run(context, NoSettings())
     assert outcome.report is not None

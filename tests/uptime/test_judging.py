@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsbot.checks.uptime_report import hundred
+from opsbot.checks.uptime_account import hundred
 from opsbot.evaluate import slo, uptime
 from opsbot.model.period import Period
 from opsbot.model.probe import ProbeState

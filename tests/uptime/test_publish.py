@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
-from opsbot.aws import publish
+from opsbot import app
+from opsbot.aws import publish, publish_jobs
 from opsbot.aws.publish import METRICS, NAMESPACE, VALUES, data, metrics_of, put, usd_a_month
+from opsbot.cli.publishing import _of_jobs
 from opsbot.errors import CloudError
 from opsbot.model.period import Period
 from opsbot.model.probe import Dns, ProbeState, Target
+from opsbot.model.run import Cause, Run, RunState
+from opsbot.model.status import Status
 from opsbot.model.uptime import Sample
 from opsbot.replica.server import serve
 from opsbot.store.uptime_recent import recent
@@ -121,3 +125,47 @@ def test_samples_of_a_minute_are_read_before_and_after_they_are_rolled_up(tmp_pa
     assert recent(store.engine, minute) == before
     assert [one.at for one in before] == [AT, AT + 30 * SECOND, AT + 59 * SECOND]
     store.close()
+
+
+# runs -----------------------------------------------------------------------------------------------------------------
+
+RUN = Run(
+    id="R1", job="daily_health", queued_at=AT, started_at=AT, finished_at=AT + 42 * SECOND, at=AT, state=RunState.SUCCEEDED,
+    cause=Cause.SCHEDULE,
+)  # fmt: skip
+FOUND = (Status.CRITICAL, Status.WARNING, Status.WARNING, Status.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("run", "values"),
+    [
+        (RUN, {"Succeeded": 1.0, "Duration": 42.0, "Critical": 1.0, "Warning": 2.0}),
+        (replace(RUN, state=RunState.FAILED), {"Succeeded": 0.0, "Duration": 42.0}),
+        (replace(RUN, state=RunState.TIMED_OUT), {"Succeeded": 0.0, "Duration": 42.0}),
+        (replace(RUN, state=RunState.LOST, started_at=None), {"Succeeded": 0.0}),
+        (replace(RUN, state=RunState.SKIPPED, started_at=None), {}),
+        (replace(RUN, state=RunState.CANCELLED), {}),
+        (replace(RUN, state=RunState.RUNNING, finished_at=None), {}),
+    ],
+    ids=lambda value: str(value.state) if isinstance(value, Run) else "",
+)
+def test_how_a_run_ended(run: Run, values: dict[str, float]) -> None:
+    found = publish_jobs.data(run, FOUND)
+    assert {datum["MetricName"]: datum["Value"] for datum in found} == values
+    assert all(datum["Dimensions"] == [{"Name": "Job", "Value": "daily_health"}] for datum in found)
+
+
+def test_the_runs_of_a_minute_of_the_jobs_that_are_published(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[jobs.daily_health]\npublish = true\n")
+    house = app.load(tmp_path)
+    store = house.store()
+    for id, job, ended in (("R1", "daily_health", 10), ("R2", "daily_health", 70), ("R3", "uptime_probes", 10)):
+        run = replace(RUN, id=id, job=job, state=RunState.RUNNING, finished_at=None, owner="here")
+        store.begin(run)
+        store.commit(replace(run, state=RunState.SUCCEEDED, finished_at=AT + ended * SECOND), (), (), ())
+    store.close()
+    told = list(_of_jobs(house, AT))
+    assert [(datum["MetricName"], datum["Value"]) for datum in told] == [
+        ("Succeeded", 1.0), ("Duration", 10.0), ("Critical", 0.0), ("Warning", 0.0),
+    ]  # fmt: skip
+    assert "Opsbot/Jobs" in str(house.own_policy())

@@ -175,7 +175,7 @@ def test_a_recovery_is_told_with_how_long_it_lasted() -> None:
 def test_five_hundred_at_once_are_one_message(templates: FileSystemLoader) -> None:
     kept, probes = Kept(), tuple(probe(f"tenant-{n:03}") for n in range(500))
     for one in probes[:40]:
-        history(kept, one, [Spell(2 * MINUTE, 0 * MINUTE)], days=1)
+        history(kept, one, [Spell(2 * MINUTE, 0 * MINUTE)], days=0.1)
     for one in probes[40:]:
         kept.stands[one.name] = replace(kept.stands["tenant-000"], probe=one.name)
     many = tell(kept, probes, [flip(one.name, ago=2) for one in probes])
@@ -212,7 +212,7 @@ def test_every_format_keeps_its_budget(told: Told, templates: FileSystemLoader) 
 def test_a_hundred_probes_with_service_levels_still_fit_into_a_mail(templates: FileSystemLoader) -> None:
     kept, probes = Kept(), tuple(probe(f"tenant-{n:03}-lecture-backend") for n in range(100))
     for one in probes:
-        history(kept, replace(one, every=600.0), days=2)
+        history(kept, replace(one, every=600.0), days=0.1)
     body = mailed(tell(kept, [replace(one, every=600.0) for one in probes]), templates)
     (whole,) = [part for part in message_from_bytes(body).walk() if part.get_content_type() == "text/html"]
     assert len(whole.get_payload(decode=True)) <= email.HTML_BYTES

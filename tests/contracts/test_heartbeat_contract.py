@@ -1,8 +1,7 @@
-"""What jobs said is kept, one row each; the key of their addresses is made once, however many ask for it."""
+"""What every store of heartbeats promises: one row a job, every call taken, and a key made once however many ask for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,20 +18,18 @@ from opsbot.store.sql import SqlStore
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
-    opened = open_store(f"sqlite:///{tmp_path_factory.mktemp('beats') / 'opsbot.db'}")
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def beats(store: SqlStore) -> SqlHeartbeats:
     return SqlHeartbeats(store.engine)
 
 
-def test_the_key_is_made_once(beats: SqlHeartbeats) -> None:
-    with ThreadPoolExecutor(8) as pool:
+def together(store: SqlStore) -> int:
+    """How many may ask at once: a database in memory is one connection."""
+    return 1 if str(store.engine.url) == "sqlite://" else 8
+
+
+def test_the_key_is_made_once(store: SqlStore, beats: SqlHeartbeats) -> None:
+    with ThreadPoolExecutor(together(store)) as pool:
         keys = set(pool.map(lambda _: beats.key(), range(16)))
     assert len(keys) == 1
     assert len(keys.pop()) == 32
@@ -64,11 +61,11 @@ def test_what_was_said_is_read_back_as_it_was(beats: SqlHeartbeats) -> None:
     assert beats.pulses()["full"] == again
 
 
-def test_calls_that_come_together_are_all_taken(beats: SqlHeartbeats) -> None:
+def test_calls_that_come_together_are_all_taken(store: SqlStore, beats: SqlHeartbeats) -> None:
     def once(number: int) -> None:
         beats.note("busy", NOW, lambda pulse: replace(pulse, said=f"{pulse.said}{number % 10}", at=NOW))
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(together(store)) as pool:
         list(pool.map(once, range(40)))
     assert sorted(beats.pulses()["busy"].said) == sorted("0123456789" * 4)
 
