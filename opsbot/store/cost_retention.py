@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, delete, exists, select
 
+from opsbot.store import rows
 from opsbot.store import tables as t
+from opsbot.store.cost_verdicts_tables import cost_advice, cost_verdict
 from opsbot.store.engine import writing
 
 KEPT = timedelta(days=430)
@@ -31,4 +33,7 @@ def forget(engine: Engine, now: datetime) -> int:
             gone += db.execute(delete(t.cost_day).where(c.payer == payer, c.day == day, c.shown == shown)).rowcount
         db.execute(delete(t.cost_reading).where(t.cost_reading.c.morning < oldest))
         db.execute(delete(t.cost_spent).where(t.cost_spent.c.day < oldest))
+        db.execute(delete(cost_advice).where(cost_advice.c.day < oldest))
+        # Whatever was said so long ago is said again, or does not matter any more.
+        db.execute(delete(cost_verdict).where(cost_verdict.c.at < rows.micros(now - KEPT)))
     return gone

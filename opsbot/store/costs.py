@@ -12,8 +12,10 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from opsbot.evaluate.cost.bill import Bill, Leaf
 from opsbot.evaluate.costdata.days import METRICS, CostDay, CostReading, Metric, Shown
+from opsbot.evaluate.costdata.verdicts import Verdict
+from opsbot.evaluate.savings.advice import Advice
 from opsbot.samples import Values
-from opsbot.store import cost_retention, cost_rows, rows
+from opsbot.store import cost_advice, cost_retention, cost_rows, cost_verdicts, rows
 from opsbot.store import tables as t
 from opsbot.store.cost_rows import Numbers
 from opsbot.store.engine import in_turn, reading, writing
@@ -75,6 +77,26 @@ class SqlCosts:
     def requests(self, payer: str, day: date) -> tuple[int, int]:
         with reading(self._engine) as db:
             return _spent(db, payer, day)
+
+    def judge(self, verdict: Verdict) -> None:
+        """Keep what a person said of a finding."""
+        cost_verdicts.judge(self._engine, verdict)
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """All that people ever said, oldest first; the last word on a key holds (`last_words`)."""
+        return cost_verdicts.verdicts(self._engine)
+
+    def keep_advice(self, advice: Advice) -> None:
+        """As in the port."""
+        cost_advice.keep(self._engine, advice)
+
+    def advice(self, payer: str) -> Advice | None:
+        """As in the port."""
+        return cost_advice.last(self._engine, payer)
+
+    def judgeable(self) -> tuple[str, ...]:
+        """The keys of the cost findings that can be judged."""
+        return cost_verdicts.keys(self._engine)
 
     def forget(self, now: datetime) -> int:
         """As `cost_retention.forget`, which a store's own `prune` does too."""

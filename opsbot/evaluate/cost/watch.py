@@ -64,6 +64,12 @@ class Watch:
     _began: int = 0
     _today: int = 0
     _read: bool = False
+    _judged: bool = False
+
+    @property
+    def judged(self) -> bool:
+        """Whether the last morning could be judged: the past is long enough and yesterday is on the bill."""
+        return self._judged
 
     def morning(self, bill: Bill, floor: float | None = None) -> tuple[Anomaly, ...]:
         """Every anomaly that is open, or was over or accepted this morning; `news` marks those to tell people.
@@ -75,7 +81,7 @@ class Watch:
         today = bill.morning.toordinal()
         if today <= self._today:
             raise ValueError(f"expected a morning after {date.fromordinal(self._today)}, got {bill.morning}")
-        self._today = today
+        self._today, self._judged = today, False
         cost, usable = self._taken(bill, today)
         if cost.shape[1] < LEAST_BASE + 2 or not len(cost):
             return ()
@@ -85,6 +91,7 @@ class Watch:
         fresh = self._learn(cleaned, today, usable=usable)
         if today - self._began < FIRST_WORD or not usable:
             return ()
+        self._judged = True
         look = self._look(whole, cleaned, doubt, today, fresh, self._floor(whole, floor))
         return self._judge(look, bill)
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from opsbot.evaluate.cost.bill import Bill
 from opsbot.evaluate.costdata.days import BudgetsRead, CostDay, CostReading, Metric, Shown
+from opsbot.evaluate.costdata.verdicts import Verdict
 from opsbot.model.environment import Environment
+
+if TYPE_CHECKING:
+    from opsbot.evaluate.savings.advice import Advice, Seconds
 
 USD_A_REQUEST = 0.01
 """Of Cost Explorer: each page that is answered."""
@@ -45,6 +49,14 @@ class Bills(Protocol):
 
     def budgets(self, environment: Environment) -> BudgetsRead: ...
 
+    def advice(self, payer: Environment, day: date, allowance: Allowance | None = None) -> Advice:
+        """AWS's own recommendations, from the Cost Optimization Hub, which charges nothing. With an allowance also what
+        Cost Explorer charges for: coverage by commitments, and rightsizing where the hub is not there. What cannot be
+        read is a note, never an error."""
+
+    def anomalies(self, payer: Environment, first: date, last: date, allowance: Allowance) -> Seconds:
+        """What AWS's own detection told of these days, both included: USD_A_REQUEST a page."""
+
 
 class Costs(Protocol):
     """What payers were shown, morning by morning, and what asking has cost. Raises StoreError."""
@@ -63,6 +75,18 @@ class Costs(Protocol):
     ) -> Iterator[Bill]:
         """Each morning of [since, until] that was read, oldest first: the `depth` days before it as it showed them, in
         amortized cost unless told. A day that was read only later stands as it was then; one never read is a gap."""
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """All that people said of cost findings, oldest first; the last word on a key holds."""
+
+    def judge(self, verdict: Verdict) -> None:
+        """Keep what a person said."""
+
+    def keep_advice(self, advice: Advice) -> None:
+        """The last of a payer that was paid for, in place of the one before."""
+
+    def advice(self, payer: str) -> Advice | None:
+        """The last one kept."""
 
     def allowance(self, payer: str, day: date, *, per_day: int, per_month: int) -> Allowance: ...
 

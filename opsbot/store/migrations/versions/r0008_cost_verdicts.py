@@ -1,4 +1,4 @@
-"""What people said of cost anomalies."""
+"""What people said of cost anomalies, and what AWS last advised."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,14 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Text, nullable=False) for name in ("meaning", "who", "reason")),
         sa.PrimaryKeyConstraint("key", "at", name="pk_cost_verdict"),
     )
+    op.create_table(
+        "cost_advice",
+        sa.Column("payer", sa.Text, primary_key=True),
+        sa.Column("day", sa.Integer, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("cost_advice")
     op.drop_table("cost_verdict")

@@ -1,0 +1,15 @@
+"""What is spent: payers' bills read once a morning, judged against their own past, and told with the reason."""
+
+from __future__ import annotations
+
+from opsbot.checks.spending.changes import Change
+from opsbot.checks.spending.findings import findings as cost_findings
+from opsbot.checks.spending.headline import cost_headline, cost_lede
+from opsbot.checks.spending.reading import Billed, Grave, Limits, Spending, billed
+from opsbot.checks.spending.report import cost_sections
+from opsbot.evaluate.cost import Sensitivity as CostSensitivity
+
+__all__ = [
+    "Billed", "Change", "CostSensitivity", "Grave", "Limits", "Spending", "billed", "cost_findings", "cost_headline",
+    "cost_lede", "cost_sections",
+]  # fmt: skip
