@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from opsbot.evaluate.trend.gather import daily
 from opsbot.evaluate.trend.history import Kind, Outlook, Pace, Undone
-from opsbot.evaluate.trend.passage import outlook, quantiles
+from opsbot.evaluate.trend.passage import fan, outlook, quantiles
 from opsbot.evaluate.trend.sentence import evidence, ignored, sentence
 
-__all__ = ["Kind", "Outlook", "Pace", "Undone", "daily", "evidence", "ignored", "outlook", "quantiles", "sentence"]
+__all__ = [
+    "Kind",
+    "Outlook",
+    "Pace",
+    "Undone",
+    "daily",
+    "evidence",
+    "fan",
+    "ignored",
+    "outlook",
+    "quantiles",
+    "sentence",
+]

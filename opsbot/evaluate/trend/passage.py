@@ -84,6 +84,15 @@ def quantiles(values: Values, *, period: int, horizon: int, levels: Values) -> V
     return sized
 
 
+def fan(values: Values, *, horizon: int, levels: Values, period: int = 7) -> Values:
+    """Quantiles (horizon x levels) of the ways that `outlook` counts first passages of, in the values' unit: to be drawn."""
+    fixed = repair(np.asarray(values, dtype=float).ravel(), period)
+    ways = np.quantile(_future(fixed, horizon).ways, np.asarray(levels, dtype=float), axis=0).T
+    with np.errstate(over="ignore"):
+        sized: Values = np.clip(ways * fixed.scale, -LARGEST, LARGEST)
+    return sized
+
+
 def _future(fixed: Repaired, horizon: int) -> _Future:
     """A gap at the history's end is part of what is unknown: ways begin at its last value, the answer after the gap."""
     there = np.flatnonzero(np.isfinite(fixed.raw))
