@@ -33,12 +33,14 @@ class Channel(Protocol):
     def readable(self) -> bool:
         """Whether `find` can tell what arrived, its rights permitting."""
 
-    def send(self, message: Message, thread: str) -> str:
+    def send(self, message: Message, thread: str, card: str = "") -> str:
         """Hand over the bytes; what the peer calls it (may be ""). `thread` is the provider id to reply under, or "".
-        Raises DeliveryError."""
+        `card` is that of the message in whose place it comes, where the peer can edit: it keeps its place, and its id is
+        the answer. Raises DeliveryError."""
 
     def check(self) -> None:
         """Ask the peer whether it would take a message, without sending one. Raises DeliveryError."""
 
-    def find(self, message: Message) -> str | None:
-        """Look whether it arrived, after an attempt that may have: the provider id, "" if it did not, None if nobody can tell."""
+    def find(self, message: Message, thread: str = "") -> str | None:
+        """Look whether it arrived, after an attempt that may have: the provider id, "" if it did not, None if nobody can
+        tell. `thread` is the provider id it was to go under, if that is known."""

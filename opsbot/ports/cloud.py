@@ -55,12 +55,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a plan will cost before it runs. `calls` by `service:Operation`; `metrics` as CloudWatch bills them."""
+    """What a plan will cost before it runs. `calls` by `service:Operation`; `metrics` as CloudWatch bills them.
+
+    `log_bytes` is what queries of logs would scan, guessed from what their groups store.
+    """
 
     calls: tuple[tuple[str, int], ...]
     metrics: int
     datapoints: int
     usd: float
+    log_bytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

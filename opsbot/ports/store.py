@@ -11,6 +11,7 @@ from opsbot.model.finding import Finding
 from opsbot.model.message import Delivery, Intervention, Message, Outage, Try
 from opsbot.model.run import Run
 from opsbot.model.status import Status
+from opsbot.ports.alerts import Alerts, Turn
 from opsbot.ports.ledger import Ledger
 
 
@@ -37,9 +38,15 @@ class Store(Protocol):
         """Note that a run by hand has started; those of the ledger are begun by `Ledger.claim`."""
 
     def commit(
-        self, run: Run, findings: Sequence[Finding], messages: Sequence[Message], artifacts: Sequence[Artifact]
+        self,
+        run: Run,
+        findings: Sequence[Finding],
+        messages: Sequence[Message],
+        artifacts: Sequence[Artifact],
+        turn: Turn | None = None,
     ) -> None:
-        """The run's end, its findings, what must be told and what was rendered: all of it or nothing.
+        """The run's end, its findings, what must be told, what was rendered, and with `turn` what becomes of the alerts:
+        all of it or nothing.
 
         Raises Fenced when the run is no longer RUNNING at this attempt: somebody else has it, or it was given up."""
 
@@ -142,5 +149,7 @@ class Store(Protocol):
         """How many findings of a run were OK: those are counted, not kept."""
 
     def history(self) -> History: ...
+
+    def alerts(self) -> Alerts: ...
 
     def ledger(self) -> Ledger: ...

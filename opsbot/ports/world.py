@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from opsbot.model.budget import OwnBudget
+from opsbot.model.environment import Environment
 from opsbot.model.maintenance import Maintenance
 from opsbot.model.status import Status
+from opsbot.ports.alerts import Alerts
 from opsbot.ports.channel import Channel
 from opsbot.ports.cloud import Cloud
+from opsbot.ports.incidents import Incidents
+from opsbot.ports.logs import Logs
 from opsbot.ports.store import Store
 from opsbot.ports.uptime import Uptime
 from opsbot.probing import Probe
@@ -35,6 +40,10 @@ class World:
     bills: Bills | None = None
     costs: Costs | None = None
     trends: Trends | None = None
+    budgets: tuple[OwnBudget, ...] = ()
+    everywhere: tuple[Environment, ...] = ()
+    logs: Logs | None = None
+    incidents: Incidents | None = None
 
 
 Progress = Callable[[str, int, int], None]
@@ -49,7 +58,8 @@ class Looking:
     """What `observe`, `probed`, `billed` and `forecast` need of the outside: a job's Context is built around one. `probes`
     are those of the environments that were asked for, `uptime` what they said, `maintenance` the work that is planned.
     `bills` are what payers are charged now, `costs` what they were shown before, `trends` the settled past of what may run
-    full. None where nothing is kept."""
+    full, `logs` the lines that are counted, `alerts` and `incidents` what became of troubles. None where nothing is kept.
+    `everywhere` are all environments there are, whichever the run is about."""
 
     cloud: Cloud
     history: Mapping[str, Status] = field(default_factory=dict)
@@ -60,3 +70,8 @@ class Looking:
     bills: Bills | None = None
     costs: Costs | None = None
     trends: Trends | None = None
+    budgets: tuple[OwnBudget, ...] = ()
+    everywhere: tuple[Environment, ...] = ()
+    logs: Logs | None = None
+    alerts: Alerts | None = None
+    incidents: Incidents | None = None

@@ -1,0 +1,42 @@
+"""`opsbot _remind`: what the daemon starts when time alone changes what people are to hear of alerts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opsbot.cli import Options
+
+if TYPE_CHECKING:
+    from opsbot.ports import Step
+
+
+@click.command(hidden=True)
+@click.pass_obj
+def remind(options: Options) -> int:
+    """Take one turn of the alerts: repeats, ends of silences, acknowledgements that ran out.
+
+    \b
+    Example:
+      opsbot --home ~/ops _remind
+    """
+    from opsbot import log
+
+    log.configure(options.log_format, verbose=options.verbose)
+    take_turn(options)
+    return 0
+
+
+def take_turn(options: Options) -> Step:
+    """The same for commands that changed something people are to hear of. Raises ConfigError, StoreError."""
+    from opsbot import app, home
+    from opsbot.runner import sweep
+
+    config, store, channels = app.reach_on_paper(home.find(options.home_option, os.environ, Path.cwd()))
+    try:
+        return sweep(store.alerts(), channels, config.policy, config.timezone, app.now())
+    finally:
+        store.close()
