@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from opsbot.cli import Options
+from opsbot.cli.runbook_apply import apply_run, approve_run, lint_runbooks, replay_run, rollback_run
+from opsbot.cli.runbook_run import run_runbook
 
 if TYPE_CHECKING:
     from opsbot.cli.page import Page
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 _WIDEST = 100
 
 
-@click.group(short_help="List and show runbooks.")
+@click.group(short_help="List, show and run runbooks; approve and apply what they plan.")
 def runbook() -> None:
     """Runbooks: what to look at, what to do and how to undo it, one page for each kind of trouble."""
 
@@ -40,7 +42,7 @@ def list_runbooks(options: Options) -> None:
     """
     from opsbot.render.format import clean
 
-    place = _home(options)
+    place = home_of(options)
     named = _named_by(place)
     found = [
         (file.name, "shipped" if file.shipped else "home", clean(_read(file).title), named.get(file.name, ()))
@@ -77,7 +79,7 @@ def show_runbook(
     from opsbot.cli import page
     from opsbot.cli.show import colour, put
 
-    place = _home(options)
+    place = home_of(options)
     body = _body(_read(_find(place, name)), place, environment, resource)
     left = page.gaps(body)
     if left:
@@ -85,7 +87,7 @@ def show_runbook(
     on_terminal = sys.stdout.isatty() or options.color == "always"
     if (format_ or ("text" if on_terminal else "markdown")) == "text":
         width = min(shutil.get_terminal_size().columns, _WIDEST)
-        body = page.for_terminal(body, width=width, styled=colour(options, to_file=False))
+        body = page.for_terminal(page.without_steps(body), width=width, styled=colour(options, to_file=False))
     put(body, None)
 
 
@@ -134,7 +136,7 @@ def _sign_in(environment: Environment) -> str:
     )
 
 
-def _home(options: Options) -> Home:
+def home_of(options: Options) -> Home:
     """The home; where none is named and none is here, the shipped runbooks still help."""
     from opsbot import home
     from opsbot.errors import ConfigError
@@ -205,3 +207,7 @@ def _named_by(place: Home) -> Mapping[str, list[str]]:
         for name in sorted(filter(None, names)):
             named[name].append(entry.check.name)
     return named
+
+
+for _command in (run_runbook, approve_run, apply_run, rollback_run, replay_run, lint_runbooks):
+    runbook.add_command(_command)

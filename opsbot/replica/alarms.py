@@ -15,13 +15,13 @@ from opsbot.replica.statistics import SIMPLE
 from opsbot.replica.world import AlarmSpec, SeriesId
 
 USUAL_PAGE, MOST = 50, 100
-METRIC, COMPOSITE = "MetricAlarm", "CompositeAlarm"
-_TYPE = {"metric": METRIC, "composite": COMPOSITE}
+METRIC, COMPOSITE, LOG = "MetricAlarm", "CompositeAlarm", "LogAlarm"
+_TYPE = {"metric": METRIC, "composite": COMPOSITE, "log": LOG}
 
 
 def _describe_alarms(request: Request, params: Params) -> Result:
     timelines = _timelines(request)
-    # Without AlarmTypes AWS leaves composite alarms out.
+    # Without AlarmTypes AWS leaves composite and log alarms out.
     types = params.get("AlarmTypes") or [METRIC]
     fits = _filter(params)
     state = params.get("StateValue")
@@ -34,8 +34,10 @@ def _describe_alarms(request: Request, params: Params) -> Result:
     shown = found[first : first + size]
     result: Result = {
         "CompositeAlarms": [_composite(request, a, timelines.of(a)) for a in shown if a.kind == "composite"],
-        "MetricAlarms": [_metric(request, a, a.series, timelines.of(a)) for a in shown if a.series is not None],
+        "MetricAlarms": [_metric(request, a, a.series, timelines.of(a)) for a in shown if a.kind == "metric" and a.series],
     }
+    if LOG in types:
+        result["LogAlarms"] = [_log(request, a, timelines.of(a)) for a in shown if a.kind == "log"]
     return result if first + size >= len(found) else {**result, "NextToken": page_token(first + size)}
 
 
@@ -95,6 +97,17 @@ def _metric(request: Request, alarm: AlarmSpec, series: SeriesId, timeline: Time
 
 def _composite(request: Request, alarm: AlarmSpec, timeline: Timeline) -> Result:
     return _common(request, alarm, timeline) | {"AlarmRule": alarm.rule}
+
+
+def _log(request: Request, alarm: AlarmSpec, timeline: Timeline) -> Result:
+    return _common(request, alarm, timeline) | {
+        "ScheduledQueryConfiguration": {"QueryString": alarm.query},
+        "QueryResultsToEvaluate": alarm.evaluation_periods,
+        "QueryResultsToAlarm": alarm.datapoints_to_alarm,
+        "Threshold": alarm.threshold,
+        "ComparisonOperator": alarm.comparison,
+        "TreatMissingData": alarm.treat_missing,
+    }
 
 
 def _reason(alarm: AlarmSpec, change: Transition) -> str:

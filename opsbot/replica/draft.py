@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from opsbot.replica.kinds import FACTS
 from opsbot.replica.population import Plan, published, settled
+from opsbot.replica.posture import Posture
 from opsbot.replica.signals import Change, Events, Planted, planted, relinked
 from opsbot.replica.spending import PayerSpec, Runaway, Spending
 from opsbot.replica.world import (
@@ -53,6 +54,8 @@ class Draft:
     alarms: dict[Place, list[AlarmSpec]] = field(default_factory=lambda: defaultdict(list))
     payers: list[PayerSpec] = field(default_factory=list)
     runaways: list[Runaway] = field(default_factory=list)
+    postures: dict[str, Posture] = field(default_factory=dict)
+    """By account."""
 
     def settle(self, plan: Plan, place: Place) -> list[str]:
         """Places a plan's resources; answers the names that the account already has of that kind."""
@@ -128,6 +131,7 @@ class Draft:
             regions_off=frozenset(self.regions_off),
             states={key: tuple(many) for key, many in self.states.items()},
             spending=Spending(payers=tuple(self.payers), runaways=tuple(self.runaways)),
+            postures=dict(self.postures),
         )
 
 

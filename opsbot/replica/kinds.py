@@ -240,6 +240,21 @@ METRICS: dict[str, tuple[Metric, ...]] = {
     ),
     "acm-certificate": (),
     "custom-metric": _custom(),
+    "ebs-volume": (),
+    "ebs-snapshot": (),
+    "elastic-ip": (),
+    "nat-gateway": _one("AWS/NATGateway", ("BytesOutToDestination", 60_000_000, 0.2, 0.2)),
+    "nlb": _one("AWS/NetworkELB", ("NewFlowCount", 400, 0.2, 0.2)),
+    # Their series are those that a scenario plants under [[trends]].
+    "autoscaling-group": (),
+    "efs-file-system": (),
+    "log-group": (),
+    "loose-volume": (),
+    "service-quota": (),
+    "cfn-stack": (),
+    "synthetics-canary": (),
+    "health-event": (),
+    "support-plan": (),
 }
 
 # What a describe call tells of a kind and an incident can plant beside metrics.
@@ -249,14 +264,16 @@ FACTS: dict[str, tuple[str, ...]] = {
     "glue-job": ("JobRunState",),
     "glue-crawler": ("LastCrawl",),
     "acm-certificate": ("NotAfter",),
+    "cfn-stack": ("StackStatus", "StackDriftStatus"),
+    "synthetics-canary": ("LastRun",),
 }
 
 # What the scenario may say of a resource, with what holds when it does not.
 OPTIONS: dict[str, dict[str, str | int | tuple[str, ...]]] = {
-    "ecs-service": {"cluster": "main", "desired": 3},
+    "ecs-service": {"cluster": "main", "desired": 3, "most": 0},
     "eks-cluster": {"version": "1.34"},
-    "lambda-function": {"timeout": 30, "memory": 512, "runtime": "python3.13"},
-    "rds-instance": {"class": "db.r6g.large", "engine": "postgres", "storage": 200, "cluster": ""},
+    "lambda-function": {"timeout": 30, "memory": 512, "runtime": "python3.13", "traced": 0},
+    "rds-instance": {"class": "db.r6g.large", "engine": "postgres", "storage": 200, "cluster": "", "most": 0, "insights": 0},
     "rds-cluster": {"engine": "aurora-postgresql"},
     "alb": {"hosts": 3},
     "api-rest": {"stage": "prod"},
@@ -269,6 +286,16 @@ OPTIONS: dict[str, dict[str, str | int | tuple[str, ...]]] = {
     "ec2-instance": {"class": "m7g.large", "disks": ("/",)},
     "lambda-account": {"limit": 1000},
     "custom-metric": {"namespaces": ()},
+    "dynamodb-table": {"read": 0, "write": 0},
+    "ebs-volume": {"class": "gp3", "stored": 100},
+    "ebs-snapshot": {"volume": "", "stored": 100, "full": 0, "age_days": 30, "image": 0},
+    "elastic-ip": {"instance": ""},
+    "autoscaling-group": {"desired": 2, "least": 1, "most": 4},
+    "efs-file-system": {"stored": 100},
+    "log-group": {"retention": 0, "stored": 10},
+    "loose-volume": {"class": "gp3", "stored": 100},
+    "health-event": {"service": "EC2", "category": "issue", "hours": 3, "closed": 0},
+    "service-quota": {"service": "ec2", "code": "L-1216C47A", "class": "vCPU", "value": 64},
 }
 
 

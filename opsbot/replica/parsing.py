@@ -11,6 +11,8 @@ from opsbot.replica.kinds import METRICS, OPTIONS
 from opsbot.replica.population import Options, Plan
 from opsbot.replica.reading import Section
 from opsbot.replica.reading_costs import read_spending
+from opsbot.replica.reading_growth import read_growth
+from opsbot.replica.reading_security import read_security
 from opsbot.replica.signals import GRID, STEADY, Change, Shape
 from opsbot.replica.windows import Always, Recurring, Since
 from opsbot.replica.world import AlarmSpec, EnvironmentSpec, Incident, Window
@@ -66,7 +68,9 @@ def read_world(file: Section, anchor: int | None) -> Draft:
     draft.decoys += [i for s in file.tables("decoys") if (i := _read_incident(s, script, decoy=True))]
     for section in file.tables("alarms"):
         _read_alarm(section, script)
+    read_growth(file, draft, script.anchor, lambda section, kind: _growing(section, script, kind))
     read_spending(file, draft, script.anchor)
+    read_security(file, draft)
     file.done()
     return draft
 
@@ -212,6 +216,18 @@ def _entries(
     return entries
 
 
+def _growing(section: Section, script: Script, kind: str) -> list[Entry]:
+    """The resources that a table of [[trends]] is about; problems where there are none."""
+    name, environment = section.text("resource"), script.environment(section)
+    if environment is None or not kind or not name:
+        return []
+    entries = script.draft.matching(environment.account, kind, name)
+    if not entries:
+        there = [other for (a, k, other) in script.draft.entries if (a, k) == (environment.account, kind)]
+        section.problem("resource", f"{environment.name} has no {kind} called {name!r}{_offer(name, there)}")
+    return entries
+
+
 def _window(section: Section, script: Script) -> Window:
     """`from`: "always", "-3h" before the anchor, or "05:10" (UTC) with `for` and `every` (a day unless told)."""
     text = section.text("from")
@@ -252,6 +268,8 @@ def _read_alarm(section: Section, script: Script) -> None:
         comparison=section.choice("comparison", COMPARISONS, COMPARISONS[0]),
         treat_missing=section.choice("missing", ("missing", "ignore", "breaching", "notBreaching"), "missing"),
         rule=section.text("rule", ""),
+        kind="log" if section.has("query") else "metric",
+        query=section.text("query", ""),
         actions_enabled=section.flag("actions", True),
         description=section.text("description", ""),
     )

@@ -88,14 +88,14 @@ def _resource(kind: str, name: str, facts: Options, tags: Tags, seed: int, place
 
 def _derived(kind: str, name: str, facts: Options, code: str) -> dict[str, str | int]:
     """Attributes that follow from others."""
+    if kind in _PREFIXES:
+        return {"id": f"{_PREFIXES[kind]}{code[:16]}"}
     match kind:
         case "rds-instance":
             most = max_connections(str(facts["class"]), str(facts["engine"]))
             return {"allocated_bytes": int(str(facts["storage"])) * GIB, "max_connections": most, "id": code[:12]}
         case "lambda-function":
             return {"timeout_ms": int(str(facts["timeout"])) * 1000}
-        case "ec2-instance":
-            return {"id": f"i-0{code[:16]}"}
         case "cloudfront-distribution":
             return {"id": f"E{code[:13].upper()}"}
         case "api-rest" | "api-http":
@@ -106,6 +106,12 @@ def _derived(kind: str, name: str, facts: Options, code: str) -> dict[str, str |
             return {"id": "-".join((code[:8], code[8:12], code[12:16], code[16:20], code[20:32]))}
         case _:
             return {"id": re.sub(r"[^A-Za-z0-9-]", "-", name)}
+
+
+_PREFIXES = {
+    "ec2-instance": "i-0", "efs-file-system": "fs-0", "loose-volume": "vol-0", "ebs-volume": "vol-0",
+    "ebs-snapshot": "snap-0", "elastic-ip": "eipalloc-0", "nat-gateway": "nat-0", "nlb": "",
+}  # fmt: skip
 
 
 def _companions(resource: Resource, seed: int, place: Place) -> Iterator[Resource]:
@@ -146,6 +152,19 @@ _ARNS = {
     "sqs-queue": "sqs:{place}:{name}",
     "dynamodb-table": "dynamodb:{place}:table/{name}",
     "acm-certificate": "acm:{place}:certificate/{id}",
+    "ebs-volume": "ec2:{place}:volume/{id}",
+    "ebs-snapshot": "ec2:{place}:snapshot/{id}",
+    "elastic-ip": "ec2:{place}:elastic-ip/{id}",
+    "nat-gateway": "ec2:{place}:natgateway/{id}",
+    "nlb": "elasticloadbalancing:{place}:loadbalancer/net/{name}/{id}",
+    "autoscaling-group": "autoscaling:{place}:autoScalingGroup:{id}:autoScalingGroupName/{name}",
+    "efs-file-system": "elasticfilesystem:{place}:file-system/{id}",
+    "log-group": "logs:{place}:log-group:{name}",
+    "loose-volume": "ec2:{place}:volume/{id}",
+    "cfn-stack": "cloudformation:{place}:stack/{name}/{id}",
+    "synthetics-canary": "synthetics:{place}:canary:{name}",
+    "health-event": "health:{region}::event/{service}/{name}/{id}",
+    "service-quota": "servicequotas:{place}:{service}/{code}",
 }
 
 
@@ -162,8 +181,8 @@ def dimensions(resource: Resource) -> dict[str, str]:
     match resource.kind:
         case "ecs-service":
             return {"ClusterName": text("cluster"), "ServiceName": name}
-        case "alb":
-            return {"LoadBalancer": f"app/{name}/{text('id')}"}
+        case "alb" | "nlb":
+            return {"LoadBalancer": f"{'app' if resource.kind == 'alb' else 'net'}/{name}/{text('id')}"}
         case "alb-target-group":
             return {"LoadBalancer": text("balancer"), "TargetGroup": f"targetgroup/{name}/{text('id')}"}
         case "api-rest":
@@ -174,11 +193,20 @@ def dimensions(resource: Resource) -> dict[str, str]:
             return {"DistributionId": text("id"), "Region": "Global"}
         case "dms-task":
             return {"ReplicationInstanceIdentifier": text("instance"), "ReplicationTaskIdentifier": name}
+        case "service-quota" | "efs-file-system":
+            return _counted(resource)
         case "cwagent-disk":
             return {"InstanceId": text("instance"), "path": text("path"), "device": "nvme0n1p1", "fstype": "xfs"}
         case _:
             key = _NAMED_BY.get(resource.kind)
             return {key: text("id") if key in _BY_ID else name} if key else {}
+
+
+def _counted(resource: Resource) -> dict[str, str]:
+    if resource.kind == "efs-file-system":
+        return {"FileSystemId": resource.text("id"), "StorageClass": "Total"}
+    service = resource.text("service").upper()
+    return {"Class": "None", "Resource": resource.text("class"), "Service": service, "Type": "Resource"}
 
 
 _NAMED_BY = {
@@ -192,8 +220,12 @@ _NAMED_BY = {
     "sqs-queue": "QueueName",
     "dynamodb-table": "TableName",
     "custom-metric": "Customer",
+    "ebs-volume": "VolumeId",
+    "nat-gateway": "NatGatewayId",
+    "autoscaling-group": "AutoScalingGroupName",
+    "log-group": "LogGroupName",
 }
-_BY_ID = frozenset({"ApiId", "InstanceId"})
+_BY_ID = frozenset({"ApiId", "InstanceId", "NatGatewayId", "VolumeId"})
 
 
 def published(resource: Resource, plan: Plan, seed: int) -> Iterator[Published]:

@@ -2,16 +2,29 @@
 
 from opsbot.replica.codec import Handler
 from opsbot.replica.services import (
+    automation,
+    backups,
     batches,
     budgets,
+    capacity,
     containers,
+    costadvice,
     costexplorer,
+    credentials,
     databases,
     functions,
+    guards,
+    insights,
+    leftovers,
     machines,
+    outlook,
+    releases,
+    rollouts,
+    stacks,
     storage,
     tagging,
     traffic,
+    trail,
 )
 from opsbot.replica.world import World
 
@@ -19,16 +32,29 @@ SENDER = "opsbot@example.org"
 """The address that SES lets send, in the caller's account."""
 
 HANDLERS: dict[tuple[str, str], Handler] = {
+    **automation.HANDLERS,
+    **backups.HANDLERS,
     **batches.HANDLERS,
     **budgets.HANDLERS,
+    **capacity.HANDLERS,
     **containers.HANDLERS,
+    **costadvice.HANDLERS,
     **costexplorer.HANDLERS,
     **databases.HANDLERS,
     **functions.HANDLERS,
+    **guards.HANDLERS,
+    **credentials.HANDLERS,
+    **leftovers.HANDLERS,
+    **insights.HANDLERS,
     **machines.HANDLERS,
+    **outlook.HANDLERS,
+    **releases.HANDLERS,
+    **rollouts.HANDLERS,
+    **stacks.HANDLERS,
     **storage.HANDLERS,
     **tagging.HANDLERS,
     **traffic.HANDLERS,
+    **trail.HANDLERS,
 }
 
 # What keeps state and that nobody reads in the world: moto does it well (docs of each operation: AWS's own).

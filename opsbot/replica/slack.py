@@ -31,7 +31,7 @@ MAX_METADATA = 8_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """How the next chat.postMessage goes wrong: scripted with `Slack.script`.
+    """How the next chat.postMessage or chat.update goes wrong: scripted with `Slack.script`.
 
     `error` answers ok:false with that code; `status` an HTTP error; `retry_after` goes with either. `reset` closes the
     connection without an answer, `stall` never answers; both after the message was accepted if `accepted`. `latency` is
@@ -89,7 +89,8 @@ class Silent(Exception):
 
 
 class Slack:
-    """The workspace: `posts` in order of arrival, `calls` by method; `script` faults for the posts to come. A post whose
+    """The workspace: `posts` in order of arrival and as they stand, `edits` as they came, `calls` by method; `script`
+    faults for the posts and edits to come. A post whose
     metadata holds `poison` is answered 500 every time."""
 
     def __init__(
@@ -99,6 +100,7 @@ class Slack:
         self.token = token
         self.pace = pace
         self.posts: list[Posted] = []
+        self.edits: list[Posted] = []
         self.calls: list[str] = []
         self.scopes = {"chat:write", "channels:history"}
         self.poison = ""
@@ -115,6 +117,18 @@ class Slack:
 
     def post(self, arguments: Json) -> Json:
         """chat.postMessage, with the faults scripted for it."""
+        return self._troubled(arguments, self._accept)
+
+    def update(self, arguments: Json) -> Json:
+        """chat.update: the same ts, new words; the faults scripted are its own too."""
+        return self._troubled(arguments, self._edit)
+
+    def delete(self, ts: str) -> None:
+        """A person deletes a message."""
+        with self._lock:
+            self.posts = [message for message in self.posts if message.ts != ts]
+
+    def _troubled(self, arguments: Json, act: Callable[[Json], Json]) -> Json:
         with self._lock:
             fault = self._faults.popleft() if self._faults else Fault()
         if self.poison and self.poison in str(arguments.get("metadata")):
@@ -125,7 +139,7 @@ class Slack:
                 raise Refused(fault.error, status=fault.status, retry_after=fault.retry_after)
             if (fault.reset or fault.stall) and not fault.accepted:
                 raise Silent(stall=fault.stall)
-            answer = self._accept(arguments)
+            answer = act(arguments)
             if fault.reset or fault.stall:
                 raise Silent(stall=fault.stall)
             return answer
@@ -139,14 +153,13 @@ class Slack:
         self.posts.append(posted)
         return {"channel": channel, "ts": posted.ts, "message": posted.shown(with_metadata=True)}
 
-    def update(self, arguments: Json) -> Json:
-        """chat.update: the same ts, new words."""
-        with self._lock:
-            channel, ts = self._channel(arguments), str(arguments.get("ts", ""))
-            for place, message in enumerate(self.posts):
-                if (message.channel, message.ts) == (channel, ts):
-                    self.posts[place] = checked(arguments | {"thread_ts": message.thread_ts}, channel, ts)
-                    return {"channel": channel, "ts": ts, "text": self.posts[place].text}
+    def _edit(self, arguments: Json) -> Json:
+        channel, ts = self._channel(arguments), str(arguments.get("ts", ""))
+        for place, message in enumerate(self.posts):
+            if (message.channel, message.ts) == (channel, ts):
+                self.posts[place] = checked(_edited(arguments, message), channel, ts)
+                self.edits.append(self.posts[place])
+                return {"channel": channel, "ts": ts, "text": self.posts[place].text}
         raise Refused("message_not_found")
 
     def history(self, arguments: Json) -> Json:
@@ -197,6 +210,12 @@ class Slack:
         if now - self._last_post.get(channel, -self.pace) < self.pace:
             raise Refused("ratelimited", status=429, retry_after=1)
         self._last_post[channel] = now
+
+
+def _edited(arguments: Json, message: Posted) -> Json:
+    """What an edit does not speak of stays: the thread, the blocks, the metadata."""
+    kept = {"blocks": list(message.blocks), "metadata": message.metadata}
+    return kept | arguments | {"thread_ts": message.thread_ts}
 
 
 def checked(arguments: Json, channel: str, ts: str) -> Posted:

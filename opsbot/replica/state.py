@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from opsbot.replica.doings import Doings
 from opsbot.replica.faults import Faults
 from opsbot.replica.limits import Limits
 from opsbot.replica.published import Published
@@ -81,5 +82,6 @@ class State:
     faults: Faults = field(default_factory=Faults)
     tally: Tally = field(default_factory=Tally)
     sessions: dict[str, Session] = field(default_factory=dict)
+    doings: Doings = field(default_factory=Doings)
     books: Books | None = None
     """The bills, once anybody asked for one: reckoning a month takes a while."""

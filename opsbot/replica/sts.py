@@ -34,7 +34,9 @@ def caller_arn(access_key: str, sessions: Mapping[str, Session], world: World) -
     """The caller as IAM writes it."""
     session = sessions.get(access_key)
     if session is None:
-        return f"arn:aws:iam::{world.caller_account}:user/demo"
+        # Keys such as "user-ana" are Ana's, so that two people can be told apart; all others are the demo's.
+        name = access_key.removeprefix("user-") if access_key.startswith("user-") else "demo"
+        return f"arn:aws:iam::{world.caller_account}:user/{name}"
     role = session.role_arn.rsplit("/", 1)[-1]
     return f"arn:aws:sts::{session.account}:assumed-role/{role}/{session.name}"
 

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from opsbot.replica.posture import WELL, Posture
 from opsbot.replica.spending import NOTHING, Spending
 
 Floats = NDArray[np.float64]
@@ -48,7 +49,7 @@ class AlarmSpec:
     """A CloudWatch alarm as somebody configured it; its state follows from the world."""
 
     name: str
-    kind: Literal["metric", "composite"] = "metric"
+    kind: Literal["metric", "composite", "log"] = "metric"
     series: SeriesId | None = None
     statistic: str = "Average"
     period: int = 300
@@ -58,6 +59,8 @@ class AlarmSpec:
     comparison: str = "GreaterThanThreshold"
     treat_missing: str = "missing"
     rule: str = ""
+    query: str = ""
+    """Of a log alarm: the scheduled query whose count is that of `series`."""
     actions_enabled: bool = True
     description: str = ""
 
@@ -154,6 +157,8 @@ class World:
     states: Mapping[tuple[str, str, str, str], tuple[Incident, ...]] = field(default_factory=dict)
     """Incidents by (account, region, kind, resource name), for describe calls."""
     spending: Spending = NOTHING
+    postures: Mapping[str, Posture] = field(default_factory=dict)
+    """By account; one that is not here is guarded well."""
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -175,6 +180,10 @@ class World:
     def role(self, arn: str) -> Role | None:
         """The role of that ARN; None = nobody may assume it."""
         return self.roles.get(arn)
+
+    def posture(self, account: str) -> Posture:
+        """How the account is guarded."""
+        return self.postures.get(account, WELL)
 
     def resources(self, account: str, region: str, kind: str) -> tuple[Resource, ...]:
         """What a describe call of one kind finds in one account and region, sorted by name."""

@@ -1,5 +1,6 @@
 """AWS Budgets and the Cost Optimization Hub: what was planned beside what is spent, and what could be saved."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -70,20 +71,26 @@ def list_recommendations(request: Request, params: Params) -> Result:
     payer = next((one for one in request.world.spending.payers if one.account == request.account), None)
     accounts = payer.pays_for if payer else (request.account,)
     wanted = (params.get("filter") or {}).get("accountIds") or accounts
-    machines = [
-        resource
+    machines = advised_machines(request, [account for account in accounts if account in wanted])
+    found, token = page(machines, params, ITEMS)
+    return {"items": [_recommendation(request, machine, cost) for machine, cost in found], **token}
+
+
+def advised_machines(request: Request, accounts: Sequence[str]) -> list[tuple[Resource, float]]:
+    """The machines that AWS finds too large, with what each costs in USD a month."""
+    return [
+        (resource, _HOURLY.get(resource.text("class").rsplit(".", 1)[-1], 0.1) * 730)
         for (account, _), kinds in sorted(request.world.inventory.items())
-        if account in accounts and account in wanted
+        if account in accounts
         for resource in kinds.get("ec2-instance", ())
         if fraction_of(request.world.seed, "idle", account, resource.name) < IDLE
     ]
-    found, token = page(machines, params, ITEMS)
-    return {"items": [_recommendation(request, machine) for machine in found], **token}
 
 
-def _recommendation(request: Request, machine: Resource) -> dict[str, Any]:
-    hours = 730
-    cost = {"large": 0.1, "xlarge": 0.2, "2xlarge": 0.4}.get(machine.text("class").rsplit(".", 1)[-1], 0.1) * hours
+_HOURLY = {"large": 0.1, "xlarge": 0.2, "2xlarge": 0.4}
+
+
+def _recommendation(request: Request, machine: Resource, cost: float) -> dict[str, Any]:
     day = date(request.now.year, request.now.month, request.now.day)
     return {
         "recommendationId": f"rec-{machine.text('id')}",

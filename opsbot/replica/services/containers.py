@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
+from opsbot.replica.services import rollouts
 from opsbot.replica.services.lookup import Paging, chosen, here, page, tags, with_arn
 from opsbot.replica.world import Resource
 
@@ -91,7 +92,17 @@ def _service(request: Request, service: Resource, with_tags: bool) -> dict[str, 
         "deployments": [_deployment(request, service, running)],
         "events": _events(request, service, running),
     }
+    shown = rollouts.overlaid(request, service, shown, sick=running < desired)
     return {**shown, "tags": tags(service, "key", "value")} if with_tags else shown
+
+
+def update_service(request: Request, params: Params) -> Result:
+    name = str(params.get("service")).rsplit("/", 1)[-1]
+    service = next((one for one in _services(request, params) if one.name == name), None)
+    if service is None:
+        raise Fault("ServiceNotFoundException", "Service not found.")
+    rollouts.changed(request, service, params)
+    return {"service": _service(request, service, False)}
 
 
 def _task_definition(request: Request, service: Resource) -> str:
@@ -162,6 +173,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("ecs", "DescribeClusters"): describe_clusters,
     ("ecs", "ListServices"): list_services,
     ("ecs", "DescribeServices"): describe_services,
+    ("ecs", "UpdateService"): update_service,
     ("ecs", "ListTagsForResource"): list_tags,
     ("eks", "ListClusters"): list_eks_clusters,
     ("eks", "DescribeCluster"): describe_eks_cluster,

@@ -1,5 +1,7 @@
 """RDS, ElastiCache, DMS and DynamoDB."""
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
@@ -46,9 +48,46 @@ def _instance(database: Resource) -> dict[str, Any]:
         "Endpoint": {"Address": f"{database.name}.{database.region}.rds.amazonaws.com", "Port": port},
         "InstanceCreateTime": database.created,
         "BackupRetentionPeriod": 14,
+        "PerformanceInsightsEnabled": bool(database.number("insights")),
         "TagList": tags(database),
     }
+    if most := database.number("most"):
+        shown["MaxAllocatedStorage"] = most
     return {**shown, "DBClusterIdentifier": cluster} if (cluster := database.text("cluster")) else shown
+
+
+def describe_events(request: Request, params: Params) -> Result:
+    """The nightly backup of each database, and what RDS says when a disk runs full."""
+    name, minutes = _tail(params.get("SourceIdentifier")), int(params.get("Duration") or 60)
+    missing = Fault("DBInstanceNotFound", f"DBInstance {name} not found.", 404)
+    since = params.get("StartTime") or request.now - timedelta(minutes=minutes)
+    told = [event for db in chosen(here(request, "rds-instance"), name, missing) for event in _happened(request, db)]
+    kept = sorted((event for event in told if since <= event["Date"] <= request.now), key=lambda event: event["Date"])
+    found, token = page(kept, params, RECORDS)
+    return {"Events": found, **token}
+
+
+def _happened(request: Request, database: Resource) -> Iterator[dict[str, Any]]:
+    night = request.now.replace(hour=2, minute=14, second=0, microsecond=0)
+    for at, text in ((night, "Backing up DB instance"), (night + timedelta(minutes=6), "Finished DB Instance backup")):
+        yield _told(database, at, text, "backup")
+    trouble = request.world.trouble(database, "FreeStorageSpace", request.now)
+    began = trouble.window.began(int(request.now.timestamp())) if trouble and trouble.expect else None
+    if trouble is not None and began is not None:
+        left = (1 - trouble.value) * 100
+        text = f"The free storage capacity for DB Instance: {database.name} is low at {left:.0f}% of the provisioned storage"
+        yield _told(database, datetime.fromtimestamp(began, request.now.tzinfo), text, "low storage")
+
+
+def _told(database: Resource, at: datetime, text: str, category: str) -> dict[str, Any]:
+    return {
+        "SourceIdentifier": database.name,
+        "SourceType": "db-instance",
+        "Message": text,
+        "EventCategories": [category],
+        "Date": at,
+        "SourceArn": database.arn,
+    }
 
 
 def describe_db_clusters(request: Request, params: Params) -> Result:
@@ -173,9 +212,21 @@ def describe_table(request: Request, params: Params) -> Result:
             "TableArn": table.arn,
             "TableStatus": "ACTIVE",
             "CreationDateTime": table.created,
-            "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+            **_throughput(table),
         }
     }
+
+
+def _throughput(table: Resource) -> dict[str, Any]:
+    read, write = table.number("read"), table.number("write")
+    if not read and not write:
+        return {"BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"}}
+    return {"ProvisionedThroughput": {"ReadCapacityUnits": read, "WriteCapacityUnits": write}}
+
+
+def describe_limits(_: Request, __: Params) -> Result:
+    most = {"AccountMaxReadCapacityUnits": 80_000, "AccountMaxWriteCapacityUnits": 80_000}
+    return {**most, "TableMaxReadCapacityUnits": 40_000, "TableMaxWriteCapacityUnits": 40_000}
 
 
 def list_table_tags(request: Request, params: Params) -> Result:
@@ -186,6 +237,7 @@ def list_table_tags(request: Request, params: Params) -> Result:
 
 HANDLERS: dict[tuple[str, str], Handler] = {
     ("rds", "DescribeDBInstances"): describe_db_instances,
+    ("rds", "DescribeEvents"): describe_events,
     ("rds", "DescribeDBClusters"): describe_db_clusters,
     ("rds", "ListTagsForResource"): list_rds_tags,
     ("elasticache", "DescribeCacheClusters"): describe_cache_clusters,
@@ -195,5 +247,6 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("dms", "ListTagsForResource"): list_dms_tags,
     ("dynamodb", "ListTables"): list_tables,
     ("dynamodb", "DescribeTable"): describe_table,
+    ("dynamodb", "DescribeLimits"): describe_limits,
     ("dynamodb", "ListTagsOfResource"): list_table_tags,
 }

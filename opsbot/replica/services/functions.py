@@ -19,19 +19,20 @@ def list_functions(request: Request, params: Params) -> Result:
 
 
 def get_function(request: Request, params: Params) -> Result:
-    function = _named(request, str(params.get("FunctionName")))
+    function = named(request, str(params.get("FunctionName")))
     return {"Configuration": _function(request, function), "Tags": dict(function.tags)}
 
 
 def get_function_configuration(request: Request, params: Params) -> Result:
-    return _function(request, _named(request, str(params.get("FunctionName"))))
+    return _function(request, named(request, str(params.get("FunctionName"))))
 
 
 def list_tags(request: Request, params: Params) -> Result:
-    return {"Tags": dict(_named(request, str(params.get("Resource"))).tags)}
+    return {"Tags": dict(named(request, str(params.get("Resource"))).tags)}
 
 
-def _named(request: Request, name: str) -> Resource:
+def named(request: Request, name: str) -> Resource:
+    """The function of that name or ARN. Raises Fault."""
     missing = Fault("ResourceNotFoundException", f"Function not found: {name}", 404)
     return chosen(here(request, "lambda-function"), name.rsplit(":", 1)[-1], missing)[0]
 

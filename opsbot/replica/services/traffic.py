@@ -20,7 +20,8 @@ def _zones(region: str) -> list[dict[str, str]]:
 
 def describe_load_balancers(request: Request, params: Params) -> Result:
     wanted, arns = params.get("Names") or (), params.get("LoadBalancerArns") or ()
-    balancers = [alb for alb in here(request, "alb") if not (wanted or arns) or alb.name in wanted or alb.arn in arns]
+    there = (*here(request, "alb"), *here(request, "nlb"))
+    balancers = [alb for alb in there if not (wanted or arns) or alb.name in wanted or alb.arn in arns]
     if (wanted or arns) and not balancers:
         raise Fault("LoadBalancerNotFound", "One or more load balancers not found")
     found, token = page(balancers, params, BALANCERS)
@@ -32,7 +33,7 @@ def _balancer(alb: Resource) -> dict[str, Any]:
         "LoadBalancerArn": alb.arn,
         "LoadBalancerName": alb.name,
         "DNSName": f"{alb.name}-{alb.text('id')[:10]}.{alb.region}.elb.amazonaws.com",
-        "Type": "application",
+        "Type": "network" if alb.kind == "nlb" else "application",
         "Scheme": "internet-facing",
         "State": {"Code": "active"},
         "VpcId": "vpc-0a1b2c3d",

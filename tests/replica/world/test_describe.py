@@ -400,6 +400,121 @@ CALLS: list[tuple[str, str, str, dict[str, Any], str, object]] = [
         "items[].[actionType, currencyCode, source]",
         [["Rightsize", "USD", "ComputeOptimizer"]],
     ),
+    (
+        D,
+        "ec2",
+        "describe_addresses",
+        {},
+        "Addresses[].[PublicIp, InstanceId]",
+        [["192.0.2.17", "media-ingest-1"], ["192.0.2.18", None]],
+    ),
+    (
+        D,
+        "ec2",
+        "describe_snapshots",
+        {"OwnerIds": ["self"]},
+        "Snapshots[?VolumeSize==`600`].[State, FullSnapshotSizeInBytes]",
+        [["completed", 410 * 2**30], ["completed", 410 * 2**30]],
+    ),
+    (D, "ec2", "describe_images", {"Owners": ["self"]}, "Images", []),
+    (
+        D,
+        "ec2",
+        "describe_nat_gateways",
+        {"Filters": [{"Name": "state", "Values": ["available"]}]},
+        "NatGateways[].[State, Tags[-1].Value]",
+        [["available", "nat-lecture"], ["available", "nat-old-campus"]],
+    ),
+    (
+        D,
+        "ce",
+        "get_savings_plans_coverage",
+        {"TimePeriod": {"Start": "2026-11-01", "End": "2026-11-03"}, "Granularity": "DAILY"},
+        "SavingsPlansCoverages[].TimePeriod.Start",
+        ["2026-11-01", "2026-11-02"],
+    ),
+    (
+        D,
+        "ce",
+        "get_reservation_coverage",
+        {"TimePeriod": {"Start": "2026-11-01", "End": "2026-11-03"}},
+        "Total.CoverageHours.[CoverageHoursPercentage, ReservedHours]",
+        ["0", "0"],
+    ),
+    (
+        S,
+        "ce",
+        "get_rightsizing_recommendation",
+        {"Service": "AmazonEC2", "PageSize": 1},
+        "RightsizingRecommendations[].[RightsizingType, CurrentInstance.CurrencyCode]",
+        [["MODIFY", "USD"]],
+    ),
+    (
+        D,
+        "ce",
+        "get_anomalies",
+        {"DateInterval": {"StartDate": "2026-11-01", "EndDate": "2026-11-19"}},
+        "Anomalies[].RootCauses[].[Service, LinkedAccount]",
+        [],
+    ),
+    (
+        S,
+        "application-autoscaling",
+        "describe_scalable_targets",
+        {"ServiceNamespace": "ecs"},
+        "ScalableTargets[?ends_with(ResourceId, 'checkout-api')].[ResourceId, MinCapacity, MaxCapacity]",
+        [["service/shop/checkout-api", 3, 18]],
+    ),
+    (
+        P,
+        "autoscaling",
+        "describe_auto_scaling_groups",
+        {},
+        "AutoScalingGroups[].[AutoScalingGroupName, DesiredCapacity, MaxSize]",
+        [["kafka-connect", 24, 32]],
+    ),
+    (
+        P,
+        "service-quotas",
+        "list_service_quotas",
+        {"ServiceCode": "ec2"},
+        "Quotas[].[QuotaCode, Value, UsageMetric.MetricDimensions.Resource]",
+        [["L-1216C47A", 480.0, "vCPU"]],
+    ),
+    (P, "service-quotas", "list_service_quotas", {"ServiceCode": "lambda"}, "Quotas", []),
+    (
+        "edt-prod",
+        "efs",
+        "describe_file_systems",
+        {},
+        "FileSystems[].[Name, SizeInBytes.Value]",
+        [["shared-uploads", 857 * 2**30]],
+    ),
+    (
+        D,
+        "logs",
+        "describe_log_groups",
+        {"logGroupNamePrefix": "/aws/lambda/upload"},
+        "logGroups[].[logGroupName, retentionInDays, storedBytes]",
+        [["/aws/lambda/upload-hook", 30, 12 * 2**30]],
+    ),
+    (
+        P,
+        "ec2",
+        "describe_volumes",
+        {"Filters": [{"Name": "status", "Values": ["available"]}]},
+        "Volumes[].[Size, VolumeType, State]",
+        [[800, "gp3", "available"]],
+    ),
+    (S, "dynamodb", "describe_limits", {}, "TableMaxWriteCapacityUnits", 40_000),
+    (
+        S,
+        "dynamodb",
+        "describe_table",
+        {"TableName": "baskets"},
+        "Table.[BillingModeSummary, ProvisionedThroughput.WriteCapacityUnits]",
+        [None, 20],
+    ),
 ]
 
 
@@ -452,6 +567,15 @@ def test_every_operation_is_asked_above_and_known_to_botocore() -> None:
         *(("apigatewayv2", "getapi"), ("apigatewayv2", "getstages"), ("cloudfront", "listtagsforresource")),
         *(("acm", "describecertificate"), ("acm", "listtagsforcertificate")),
     }
+    from tests.replica.world.test_changes import STORY
+
+    from tests.replica.world.test_guards import CALLS as GUARDS
+
+    guards = {(service, operation.replace("_", "")) for _, service, operation, *_ in GUARDS}
+    by_hand |= {("guardduty", name) for name in ("getdetector", "listfindings", "getfindings")} | guards
+    by_hand |= {("s3control", "getpublicaccessblock")}
+    changed = {(service, operation.replace("_", "")) for _, service, operation, *_ in STORY}
+    by_hand |= {("logs", "startquery"), ("logs", "getqueryresults"), ("logs", "stopquery")} | changed
     assert {(service, operation.lower()) for service, operation in resources.HANDLERS} == tested | by_hand
     session = botocore.session.get_session()
     for service, operation in {*resources.HANDLERS, *resources.MOTO_OPERATIONS}:

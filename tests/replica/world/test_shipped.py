@@ -226,7 +226,7 @@ BEYOND: dict[str, Callable[[Buckets, Resource], bool]] = {
     "Uploads": lambda b, _: bool((b.count < 15).all()),
     "ApproximateAgeOfOldestMessage": lambda b, _: bool((b.mean > 1200).all()),
 }
-FACTS = {"runningCount", "FailedJobs", "LastCrawl", "JobRunState", "NotAfter"}
+FACTS = {"runningCount", "FailedJobs", "LastCrawl", "JobRunState", "NotAfter", "posture"}
 WHEN = [*ANCHORS, *(ANCHORS[0] + timedelta(hours=hour, minutes=7) for hour in range(0, 24, 3))]
 
 
@@ -284,7 +284,7 @@ def test_its_size_and_its_places() -> None:
     world = shipped()
     resources = [r for kinds in world.inventory.values() for many in kinds.values() for r in many]
     alarms = sum(len(specs) for specs in world.alarm_specs.values())
-    assert 380 <= len(resources) + alarms <= 420
+    assert 380 <= len(resources) + alarms <= 450
     assert {env.tenant for env in world.environments} == {
         *("dhbw", "edt", "unilux", "gva", "santillana", "educaria", "ufv", "edtufv"),
         *("shopai", "dataplat"),

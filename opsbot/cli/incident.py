@@ -1,0 +1,306 @@
+"""`opsbot incident`: open, list, show, note, ack, mitigate, resolve. Needs the store alone: it works with AWS and Slack down."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from opsbot.cli import Options
+
+if TYPE_CHECKING:
+    from opsbot.config import Config
+    from opsbot.incidents import By, Step
+    from opsbot.model.finding import Finding
+    from opsbot.store.sql import SqlStore
+
+_PRIORITIES = ("P0", "P1", "P2", "P3")
+_ROLES = ("commander", "scribe", "liaison")
+_AT = click.option("--at", metavar="TIME", help="When it happened, such as -12m. Default: now.")
+
+
+@click.group(short_help="What people work on together: open, note, acknowledge, resolve.")
+def incident() -> None:
+    """Incidents: who has it, what was done when, and how long each took. Everything here works without a network."""
+
+
+@incident.command("open")
+@click.argument("title", required=False)
+@click.option("--priority", type=click.Choice(_PRIORITIES), default="P2", show_default=True)
+@click.option("--env", "environment", metavar="NAME", help="Where it is.")
+@click.option("--finding", "keys", multiple=True, metavar="KEY", help="What it is about; may repeat.")
+@click.pass_obj
+def open_incident(
+    options: Options, title: str | None, priority: str, environment: str | None, keys: tuple[str, ...]
+) -> None:
+    """Open an incident, by hand or of findings; of one trouble at most one is active, and opening it again adds to it.
+
+    \b
+    Examples:
+      opsbot incident open "login fails for everybody" --priority P1 --env shop-prod
+      opsbot incident open --finding shop-prod/lambda-error-rate/thumbs
+    """
+    from opsbot import incidents
+    from opsbot.cli.incident_stage import opened
+    from opsbot.model.status import Priority
+
+    config, store = opened(options)
+    findings = _findings(store, keys)
+    if not title and not findings:
+        raise click.UsageError("expected a TITLE or a --finding")
+    named = title or f"{findings[0].resource}: {findings[0].summary}"
+    drawn = incidents.opened(
+        _by(config, None), named, Priority(priority), environment=_where(config, environment),
+        tenant=_tenant(config, environment), findings=findings,
+    )  # fmt: skip
+    there, fresh = store.incidents().open(*drawn)
+    click.echo(f"{there.id} {'is open' if fresh else 'is active already; this was added to it'}")
+    if there.runbook:
+        click.echo(f"next: opsbot runbook run {there.runbook} --incident {there.id}", err=True)
+
+
+@incident.command("list")
+@click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
+@click.option("--tenant", metavar="NAME")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def list_incidents(options: Options, everything: bool, tenant: str | None, format_: str) -> int:
+    """Active incidents, the gravest first. Exit 1 while a P0 or P1 is not acknowledged.
+
+    \b
+    Examples:
+      opsbot incident list
+      opsbot incident list --all --format json
+    """
+    from opsbot import app
+    from opsbot.cli import incident_lines as lines
+    from opsbot.cli.incident_stage import opened
+    from opsbot.model.incident import ACTIVE
+
+    _, store = opened(options)
+    found = store.incidents().incidents(states=() if everything else ACTIVE, tenant=tenant)
+    found = tuple(sorted(found, key=lambda one: (not one.state.active, one.priority, one.opened_at)))
+    code = 1 if any(lines.waits(one) for one in found) else 0
+    if format_ == "json":
+        told = {"schema": "opsbot.incidents/1", "exit_code": code, "incidents": [lines.as_json(one) for one in found]}
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        return code
+    for line in lines.listed(found, app.now()):
+        click.echo(line)
+    if not found:
+        click.echo("no incident" if everything else "no active incident", err=True)
+    return code
+
+
+@incident.command("show")
+@click.argument("id")
+@click.option("--format", "format_", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+@click.pass_obj
+def show_incident(options: Options, id: str, format_: str) -> None:
+    """One incident: who has it, its times, and its timeline with what runbooks said. Markdown is for keeping.
+
+    \b
+    Examples:
+      opsbot incident show INC-12
+      opsbot incident show INC-12 --format markdown > INC-12.md
+    """
+    from opsbot.cli import incident_lines as lines
+    from opsbot.cli.incident_stage import one, opened
+    from opsbot.cli.show import put
+
+    config, store = opened(options)
+    found = one(store, id)
+    timeline = store.incidents().timeline(found.number)
+    match format_:
+        case "json":
+            put(json.dumps(lines.as_json(found, timeline), indent=1, ensure_ascii=False), None)
+        case "markdown":
+            put("\n".join(lines.markdown(found, timeline)), None)
+        case _:
+            put("\n".join(lines.shown(found, timeline, config.timezone)), None)
+
+
+@incident.command("ack")
+@click.argument("id")
+@click.argument("text", required=False, default="")
+@click.option("--as-of", "revision", type=int, metavar="N", help="Only if nothing has changed since revision N.")
+@_AT
+@click.pass_obj
+def ack(options: Options, id: str, text: str, revision: int | None, at: str | None) -> None:
+    """Say that you have it.
+
+    \b
+    Example:
+      opsbot incident ack INC-12 "looking, back in 20 minutes"
+    """
+    from opsbot import incidents
+
+    config, store = _opened(options)
+    by = _by(config, at)
+    step = incidents.acked(by, text)
+    _do(store, id, incidents.as_of(revision, step) if revision else step, by, "ack", text)
+
+
+@incident.command("note")
+@click.argument("id")
+@click.argument("text")
+@_AT
+@click.pass_obj
+def note(options: Options, id: str, text: str, at: str | None) -> None:
+    """Write something into its timeline; nothing in it is ever changed, a correction is another note.
+
+    \b
+    Example:
+      opsbot incident note INC-12 --at -5m "took the load balancer's second target out"
+    """
+    from opsbot import incidents
+
+    config, store = _opened(options)
+    by = _by(config, at)
+    _do(store, id, incidents.noted(by, _words(text)), by, "note", text)
+
+
+@incident.command("mitigate")
+@click.argument("id")
+@click.argument("text", required=False, default="")
+@_AT
+@click.pass_obj
+def mitigate(options: Options, id: str, text: str, at: str | None) -> None:
+    """Say that users are well again, even if the cause is still there.
+
+    \b
+    Example:
+      opsbot incident mitigate INC-12 "rolled back"
+    """
+    from opsbot import incidents
+
+    config, store = _opened(options)
+    by = _by(config, at)
+    _do(store, id, incidents.mitigated(by, text), by, "mitigate", text)
+
+
+@incident.command("resolve")
+@click.argument("id")
+@click.option("--fix", default="", metavar="TEXT", help="What helped.")
+@click.option("--review-owner", default="", metavar="WHO", help="Who writes down what was learnt.")
+@_AT
+@click.pass_obj
+def resolve(options: Options, id: str, fix: str, review_owner: str, at: str | None) -> None:
+    """Say that it is over.
+
+    \b
+    Example:
+      opsbot incident resolve INC-12 --fix "back to quiz-api:41" --review-owner ana
+    """
+    from opsbot import incidents
+
+    config, store = _opened(options)
+    by = _by(config, at)
+    _do(store, id, incidents.resolved(by, fix, review_owner), by, "resolve", fix)
+
+
+@incident.command("reopen")
+@click.argument("id")
+@click.argument("text", required=False, default="")
+@click.pass_obj
+def reopen(options: Options, id: str, text: str) -> None:
+    """It was not over after all; within a day of its end.
+
+    \b
+    Example:
+      opsbot incident reopen INC-12 "it is back"
+    """
+    from opsbot import incidents
+
+    config, store = _opened(options)
+    by = _by(config, None)
+    _do(store, id, incidents.reopened(by, text), by, "reopen", text)
+
+
+@incident.command("role")
+@click.argument("id")
+@click.argument("role", type=click.Choice(_ROLES))
+@click.argument("who")
+@click.pass_obj
+def role(options: Options, id: str, role: str, who: str) -> None:
+    """Say who leads, who writes, who talks to customers.
+
+    \b
+    Example:
+      opsbot incident role INC-12 commander ana
+    """
+    from opsbot import incidents
+    from opsbot.model.incident import Role
+
+    config, store = _opened(options)
+    by = _by(config, None)
+    _do(store, id, incidents.assigned(by, Role(role), _words(who)), by, "role", f"{role} {who}")
+
+
+@incident.command("priority")
+@click.argument("id")
+@click.argument("priority", type=click.Choice(_PRIORITIES))
+@click.argument("text", required=False, default="")
+@click.pass_obj
+def priority(options: Options, id: str, priority: str, text: str) -> None:
+    """Change how fast somebody must come.
+
+    \b
+    Example:
+      opsbot incident priority INC-12 P1 "all customers are affected"
+    """
+    from opsbot import incidents
+    from opsbot.model.status import Priority
+
+    config, store = _opened(options)
+    by = _by(config, None)
+    _do(store, id, incidents.raised(by, Priority(priority), text), by, "priority", f"{priority} {text}".strip())
+
+
+def _opened(options: Options) -> tuple[Config, SqlStore]:
+    from opsbot.cli.incident_stage import opened
+
+    return opened(options)
+
+
+def _by(config: Config, at: str | None) -> By:
+    from opsbot import app
+    from opsbot.cli.moment import moment
+    from opsbot.incidents import By
+
+    now = app.now()
+    when = moment(at, now=now, zone=config.timezone, option="--at") if at else None
+    if when and when > now:
+        raise click.BadParameter("expected a time that has passed", param_hint="--at")
+    return By(actor=app.actor(), now=now, at=when)
+
+
+def _do(store: SqlStore, id: str, step: Step, by: By, what: str, text: str) -> None:
+    from opsbot.cli.incident_stage import one
+
+    changed = store.incidents().change(one(store, id).number, step, by.act(what, text=text))
+    click.echo(f"{changed.id} {changed.state} {changed.priority}  {changed.title}")
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise click.UsageError("expected a few words; whoever asks later reads them")
+    return text.strip()
+
+
+def _findings(store: SqlStore, keys: tuple[str, ...]) -> tuple[Finding, ...]:
+    from opsbot.cli.runbook_stage import finding
+
+    return tuple(finding(store, key) for key in keys)
+
+
+def _where(config: Config, name: str | None) -> str:
+    from opsbot.cli.moment import known
+
+    environments = [one.name for one in config.environments]
+    return known(name, environments, what="environment", option="--env") if name else ""
+
+
+def _tenant(config: Config, name: str | None) -> str:
+    return next((one.tenant for one in config.environments if one.name == name), "")

@@ -1,0 +1,132 @@
+"""Incidents as lines for people, as Markdown for keeping, and as plain data for scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from opsbot.model.incident import Entry, Incident, times
+from opsbot.model.status import Priority
+from opsbot.render.format import clean, clip, moment, span, utc
+
+_TIMES = ("detect", "tell", "acknowledge", "mitigate", "resolve")
+_GAPS = re.compile(r"( +)")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|!~])")
+
+
+def waits(incident: Incident) -> bool:
+    """Whether somebody must come at once and nobody has said that they do."""
+    return incident.state.active and incident.acked_at is None and incident.priority in (Priority.P0, Priority.P1)
+
+
+def listed(found: Sequence[Incident], now: datetime) -> Iterator[str]:
+    if not found:
+        return
+    yield f"{'ID':<8} {'PRIO':<4} {'STATE':<10} {'AGE':<12} {'WHO':<16} TITLE"
+    for one in found:
+        age = span((one.resolved_at or now) - one.opened_at)
+        yield f"{one.id:<8} {one.priority:<4} {one.state:<10} {age:<12} {clip(_who(one.acked_by), 16):<16} {clip(clean(one.title), 80)}"
+
+
+def _who(name: str) -> str:
+    return clean(name.rsplit("/", 1)[-1]) or "nobody"
+
+
+def _taken(incident: Incident) -> list[tuple[str, timedelta | None]]:
+    measured = times(incident)
+    return [(name, getattr(measured, name)) for name in _TIMES]
+
+
+def shown(incident: Incident, timeline: Sequence[Entry], zone: str) -> Iterator[str]:
+    """Everything that is known, for a terminal."""
+    yield f"{incident.id}  {incident.priority}  {incident.state}  {clean(incident.title)}"
+    yield ""
+    rows = [
+        ("where", " ".join(filter(None, (incident.environment, incident.tenant and f"({incident.tenant})")))),
+        ("opened", f"{moment(incident.opened_at, zone)} by {_who(incident.opened_by)}"),
+        ("has it", _who(incident.acked_by)),
+        ("fix", clean(incident.fix)),
+        ("review", clean(incident.review_owner)),
+        *((role, clean(who)) for role, who in incident.roles),
+        *(("alert", clean(key)) for key in incident.alerts),
+    ]
+    yield from (f"  {name:<12} {value}" for name, value in rows if value)
+    yield ""
+    yield "  " + "   ".join(f"{name} {span(taken) if taken is not None else '-'}" for name, taken in _taken(incident))
+    yield ""
+    for entry in timeline:
+        yield f"  {moment(entry.at, zone)}  {_late(entry)}{clip(_who(entry.actor.name), 20)}: {clean(entry.text)}"
+        yield from (f"      {clean_keeping(line)}" for line in entry.lines)
+    if incident.runbook and incident.state.active:
+        yield ""
+        yield f"next: opsbot runbook run {incident.runbook} --incident {incident.id}"
+
+
+def clean_keeping(line: str) -> str:
+    """Cleaned, with its columns."""
+    return "".join(part if part.isspace() else clean(part) for part in _GAPS.split(line)).rstrip()
+
+
+def _late(entry: Entry) -> str:
+    """What was written down much later than it happened says so."""
+    late = entry.recorded_at - entry.at
+    return f"(written {span(late)} later) " if late > timedelta(minutes=2) else ""
+
+
+def markdown(incident: Incident, timeline: Sequence[Entry]) -> Iterator[str]:
+    """The record to keep. Times are UTC; nothing in it can be taken for markup."""
+    yield f"# {incident.id}: {_plain(incident.title)}"
+    yield ""
+    yield f"{incident.priority}, {incident.state}" + (
+        f", {_plain(incident.environment)}" if incident.environment else ""
+    )
+    yield ""
+    yield "| Time to | |"
+    yield "|---|---|"
+    yield from (
+        f"| {name} | {span(taken) if taken is not None else 'not yet, or not known'} |"
+        for name, taken in _taken(incident)
+    )
+    for title, lines in (
+        ("Alerts", [_plain(key) for key in incident.alerts]),
+        ("Roles", [f"{role}: {_plain(who)}" for role, who in incident.roles]),
+        ("Fix", [_plain(incident.fix)] if incident.fix else []),
+    ):
+        if lines:
+            yield from ("", f"## {title}", "", *(f"- {line}" for line in lines))
+    yield from ("", "## Timeline", "")
+    for entry in timeline:
+        yield f"- **{utc(entry.at)}** {_late(entry)}{_plain(_who(entry.actor.name))}: {_plain(entry.text)}"
+        if entry.lines:
+            # Indented code: nothing in it can end it.
+            yield from ("", *(f"      {clean_keeping(line)}" for line in entry.lines), "")
+
+
+def _plain(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", clean(text))
+
+
+def as_json(incident: Incident, timeline: Sequence[Entry] | None = None) -> dict[str, Any]:
+    """`opsbot.incident/1`, or a row of `opsbot.incidents/1`."""
+    told: dict[str, Any] = {
+        "id": incident.id, "title": incident.title, "priority": incident.priority.value, "state": incident.state.value,
+        "environment": incident.environment or None, "tenant": incident.tenant or None, "alerts": list(incident.alerts),
+        "roles": dict(incident.roles), "runbook": incident.runbook or None, "revision": incident.revision,
+        "opened_by": incident.opened_by, "acked_by": incident.acked_by or None, "fix": incident.fix or None,
+        "times": {f"{name}_seconds": taken.total_seconds() if taken is not None else None for name, taken in _taken(incident)},
+    }  # fmt: skip
+    for name in ("began_at", "detected_at", "opened_at", "told_at", "acked_at", "mitigated_at", "resolved_at"):
+        at = getattr(incident, name)
+        told[name] = utc(at) if at else None
+    if timeline is None:
+        return told
+    return {"schema": "opsbot.incident/1", **told, "timeline": [_entry(entry) for entry in timeline]}
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "at": utc(entry.at), "recorded_at": utc(entry.recorded_at), "kind": entry.kind.value,
+        "actor": entry.actor.name, "via": entry.actor.via, "text": entry.text, "lines": list(entry.lines),
+    }  # fmt: skip

@@ -1,0 +1,165 @@
+"""The Journal port on SQLAlchemy Core: what is about to be changed stands here before it is, and only once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine, delete, func, select, update
+
+from opsbot.audit import Act
+from opsbot.errors import RunbookError
+from opsbot.model.runbook import Approval, RunbookRun, RunState, StepState
+from opsbot.store import incidents_tables as t
+from opsbot.store import journal_rows, rows
+from opsbot.store.audit import add
+from opsbot.store.engine import in_turn, reading, writing
+
+
+class SqlJournal:
+    """Every method is one transaction; raises StoreError, and RunbookError where it refuses."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def keep(self, run: RunbookRun, act: Act) -> RunbookRun:
+        with writing(self._engine) as db:
+            in_turn(db, "runbooks")
+            number = int(db.scalar(select(func.coalesce(func.max(t.runbook_run.c.number), 0))) or 0) + 1
+            kept = replace(run, number=number)
+            db.execute(t.runbook_run.insert().values(journal_rows.row(kept)))
+            add(db, replace(act, about=kept.id))
+            return kept
+
+    def run(self, number: int) -> RunbookRun | None:
+        with reading(self._engine) as db:
+            return _run(db, number)
+
+    def runs(self, limit: int = 50) -> tuple[RunbookRun, ...]:
+        wanted = select(t.runbook_run).order_by(t.runbook_run.c.number.desc()).limit(limit)
+        with reading(self._engine) as db:
+            found = db.execute(wanted).mappings().all()
+        return tuple(map(journal_rows.read, found))
+
+    def approve(self, number: int, approval: Approval, act: Act) -> RunbookRun:
+        with writing(self._engine) as db:
+            in_turn(db, "runbooks")
+            run = _in(db, number, RunState.PLANNED)
+            approved = replace(run, state=RunState.APPROVED, approval=approval)
+            _write(db, approved)
+            add(db, act)
+            return approved
+
+    def begin(
+        self, number: int, targets: Sequence[str], now: datetime, lease: timedelta, most: int, per: timedelta, act: Act
+    ) -> RunbookRun:
+        with writing(self._engine) as db:
+            in_turn(db, "runbooks")
+            begun = replace(_in(db, number, RunState.APPROVED), state=RunState.APPLYING)
+            for target in sorted(set(targets)):
+                _lock(db, target, number)
+                _not_too_often(db, target, now, most, per)
+            _write(db, begun, lease_until=now + lease)
+            add(db, act)
+            return begun
+
+    def held(self, number: int, now: datetime) -> bool:
+        c = t.runbook_run.c
+        with reading(self._engine) as db:
+            until = db.scalar(select(c.lease_until).where(c.number == number))
+        return until is not None and until > rows.micros(now)
+
+    def note(self, number: int, step: str, target: str, now: datetime, act: Act) -> None:
+        with writing(self._engine) as db:
+            in_turn(db, "runbooks")
+            if _change(db, number, step) is not None:
+                raise RunbookError(f"R-{number}: step {step} was begun before; no change is made twice")
+            db.execute(
+                t.runbook_change.insert().values(
+                    run=number, step=step, target=rows.text(target), state=StepState.BEGUN.value,
+                    began_at=rows.micros(now), ended_at=None, request_id="", why="",
+                )
+            )  # fmt: skip
+            add(db, act)
+
+    def settle(
+        self, number: int, step: str, state: StepState, now: datetime, act: Act, *, request_id: str = "", why: str = ""
+    ) -> None:
+        c = t.runbook_change.c
+        told = {"state": state.value, "ended_at": rows.micros(now), "why": rows.text(why)}
+        told |= {"request_id": rows.text(request_id)} if request_id else {}
+        with writing(self._engine) as db:
+            db.execute(update(t.runbook_change).where(c.run == number, c.step == step).values(told))
+            add(db, act)
+
+    def changes(self, number: int) -> tuple[tuple[str, StepState, str], ...]:
+        c = t.runbook_change.c
+        wanted = select(c.step, c.state, c.why).where(c.run == number).order_by(c.began_at, c.step)
+        with reading(self._engine) as db:
+            found = db.execute(wanted).all()
+        return tuple((step, StepState(state), why) for step, state, why in found)
+
+    def end(self, number: int, state: RunState, why: str, now: datetime, act: Act) -> RunbookRun:
+        with writing(self._engine) as db:
+            in_turn(db, "runbooks")
+            run = _run(db, number)
+            if run is None:
+                raise _nothing(number)
+            ended = replace(run, state=state, why=why, ended_at=now)
+            _write(db, ended)
+            db.execute(delete(t.target_lock).where(t.target_lock.c.run == number))
+            add(db, act)
+            return ended
+
+
+def _run(db: Connection, number: int) -> RunbookRun | None:
+    found = db.execute(select(t.runbook_run).where(t.runbook_run.c.number == number)).mappings().first()
+    return journal_rows.read(found) if found else None
+
+
+def _in(db: Connection, number: int, state: RunState) -> RunbookRun:
+    run = _run(db, number)
+    if run is None:
+        raise _nothing(number)
+    if run.state is not state:
+        raise RunbookError(f"{run.id} is {run.state}, expected {state}", hint=f"see: opsbot runbook replay {run.id}")
+    return run
+
+
+def _nothing(number: int) -> RunbookError:
+    return RunbookError(f"there is no runbook run R-{number}", hint="see: opsbot runbook replay --list")
+
+
+def _write(db: Connection, run: RunbookRun, *, lease_until: datetime | None = None) -> None:
+    values = {**journal_rows.row(run), "lease_until": rows.optional(lease_until)}
+    db.execute(update(t.runbook_run).where(t.runbook_run.c.number == run.number).values(values))
+
+
+def _change(db: Connection, number: int, step: str) -> str | None:
+    c = t.runbook_change.c
+    found: str | None = db.scalar(select(c.state).where(c.run == number, c.step == step))
+    return found
+
+
+def _lock(db: Connection, target: str, number: int) -> None:
+    c = t.target_lock.c
+    holder = db.scalar(select(c.run).where(c.target == rows.text(target)))
+    if holder is not None and holder != number:
+        raise RunbookError(
+            f"{target} is being changed by R-{holder}",
+            hint=f"wait for it; if it ended in the middle, this finds out what came of it: opsbot runbook apply R-{holder}",
+        )
+    if holder is None:
+        db.execute(t.target_lock.insert().values(target=rows.text(target), run=number))
+
+
+def _not_too_often(db: Connection, target: str, now: datetime, most: int, per: timedelta) -> None:
+    c = t.runbook_change.c
+    recent = c.began_at > rows.micros(now - per)
+    wanted = select(func.count(func.distinct(c.run))).where(c.target == rows.text(target), recent)
+    if (done := int(db.scalar(wanted) or 0)) >= most:
+        raise RunbookError(
+            f"{target} was changed by {done} runbook runs in {int(per.total_seconds() // 60)} min, and {most} are allowed",
+            hint="what did not help twice does not help a third time: look for another cause",
+        )
