@@ -150,9 +150,15 @@ def sentence(one: Seen) -> str:
         return "up"
     excuse = f", excused by maintenance {clean(work)}" if work else ""
     state = "cannot be judged" if standing.state is ProbeState.UNSURE else str(standing.state)
-    reason = f": {clean(standing.reason)}" if standing.reason else ""
-    why = f", {clip(clean(standing.why), 160)}" if standing.why else ""
-    return f"{state}{reason}{counted(one)}{excuse}{why}"
+    reason, why = (f": {clean(standing.reason)}" if standing.reason else ""), clip(clean(standing.why), 160)
+    if why and failed_expectation(standing):
+        return f"{state}: {why}{counted(one)}{excuse}"
+    return f"{state}{reason}{counted(one)}{excuse}{f', {why}' if why else ''}"
+
+
+def failed_expectation(standing: Standing) -> bool:
+    """Whether an expectation was not met: with what was found, it says more than its reason's word."""
+    return standing.reason.startswith("assert.")
 
 
 def counted(one: Seen) -> str:

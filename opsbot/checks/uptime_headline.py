@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opsbot.checks.uptime import Probed
-from opsbot.checks.uptime_findings import hours
+from opsbot.checks.uptime_findings import failed_expectation, hours
 from opsbot.evaluate import uptime
 from opsbot.model.finding import Finding
 from opsbot.model.probe import ProbeState
@@ -68,7 +68,8 @@ def _alone(found: Finding, all: Probed) -> str:
     if standing is None or (found.status is Status.UNKNOWN and standing.state is not ProbeState.UNSURE):
         return clip(f"{name}: {found.summary}", LIMIT)
     word = "cannot be judged" if standing.state is ProbeState.UNSURE else f"is {standing.state}"
-    reason = f": {clean(standing.reason)}" if standing.reason else ""
+    told = clip(clean(standing.why), 36) if failed_expectation(standing) else clean(standing.reason)
+    reason = f": {told}" if told else ""
     going = [outage for outage in one.outages if outage.end is None]
     failed = f" ({going[-1].failed} of {plural(going[-1].probes, 'probe')})" if going else ""
     return clip(f"{name} {word}{reason} since {brief(standing.since, all.zone, all.now)}{failed}", LIMIT)
