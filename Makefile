@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SHELL := /bin/bash
 
-.PHONY: demo test check browser-test bench soak lock clean
+.PHONY: demo test check browser-test bench gallery soak lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make check         formatting, lint, types, import contracts, dependency audit"
 	@echo "make bench         the benchmarks, with what each figure is compared to"
 	@echo "make soak          the long tests"
+	@echo "make gallery       the pictures of docs/gallery.md"
 
 $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "opsbot needs Python 3.11 or newer; found $$($(PYTHON) --version). Set PYTHON=..." >&2; exit 2; }
@@ -42,7 +43,11 @@ browser-test: $(READY)
 	OPSBOT_BROWSER=1 $(BIN)/pytest tests/browser
 
 soak: $(READY)
-	OPSBOT_KILLS=10000 OPSBOT_EXAMPLES=100000 OPSBOT_CHAOS=1 OPSBOT_RUN_KILLS=200 OPSBOT_RESTARTS=200 $(BIN)/pytest --timeout 7200 tests/outbox tests/config tests/store tests/timetable tests/daemon tests/executors tests/web tests/evaluate
+	OPSBOT_KILLS=10000 OPSBOT_EXAMPLES=100000 OPSBOT_CHAOS=1 OPSBOT_RUN_KILLS=200 OPSBOT_RESTARTS=200 OPSBOT_BLACKBOX=1 $(BIN)/pytest --timeout 7200 tests/outbox tests/config tests/store tests/timetable tests/daemon tests/executors tests/web tests/evaluate tests/alerting tests/runbooks tests/probes
+
+# The pictures of docs/gallery.md, made again by the program; needs Chromium.
+gallery: $(READY)
+	$(BIN)/python -m benchmarks.gallery
 
 bench: $(READY)
 	$(BIN)/python benchmarks/all.py

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config.toml"
 FOLDERS = ("jobs", "report_templates", "runbooks")
+STARTER = "starter"
 _IGNORED = shutil.ignore_patterns("__pycache__", ".*", "*.pyc", "*~")
 _MUST_SET = 'a job file must set "job = Job(...)"'
 _SQLITE = "sqlite:///"
@@ -163,12 +164,27 @@ def init(folder: Path) -> tuple[Path, ...]:
         for name in FOLDERS:
             (folder / name).mkdir(exist_ok=True)
             if (shipped_home() / name).is_dir():
-                shutil.copytree(shipped_home() / name, folder / name, ignore=_IGNORED, dirs_exist_ok=True)
+                _lay(shipped_home() / name, folder / name)
         shutil.copyfile(shipped_home() / CONFIG, folder / CONFIG)
     except OSError as error:
         why = f"cannot be written: {(error.strerror or str(error)).lower()}"
         raise _refused(folder, why, "name a folder that you may write to") from error
     return (folder / CONFIG, *(folder / name for name in FOLDERS))
+
+
+def _lay(shipped: Path, folder: Path) -> None:
+    """A folder's files as they are. Templates are copied to be read: one that is used grows old with the next opsbot, so
+    what is used is a starter that builds on the shipped ones."""
+    if not (shipped / STARTER).is_dir():
+        shutil.copytree(shipped, folder, ignore=_IGNORED, dirs_exist_ok=True)
+        return
+    shutil.copytree(shipped / STARTER, folder, ignore=_IGNORED, dirs_exist_ok=True)
+    shutil.copytree(shipped, folder / "shipped", ignore=_unread, dirs_exist_ok=True)
+    shutil.copyfile(shipped / "README.md", folder / "README.md")
+
+
+def _unread(folder: str, names: list[str]) -> set[str]:
+    return {*_IGNORED(folder, names), STARTER, "README.md"}
 
 
 def _refused(folder: Path, why: str, hint: str) -> ConfigError:

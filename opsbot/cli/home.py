@@ -53,7 +53,7 @@ def init(folder: Path) -> None:
 @_format
 @click.pass_obj
 def validate(options: Options, online: bool, schema: bool, format_: str) -> int:
-    """Tell all problems of the home at once: configuration, checks, channels, job files.
+    """Tell all problems of the home at once: configuration, checks, channels, job files, templates.
 
     \b
     Examples:
@@ -70,7 +70,9 @@ def validate(options: Options, online: bool, schema: bool, format_: str) -> int:
         click.echo(json.dumps(validation.schema(), indent=1, ensure_ascii=False))
         return 0
     house = _read(options)
-    problems = list(house.problems)
+    from opsbot.cli.render import mistakes
+
+    problems = [*house.problems, *mistakes(house.home)]
     if online and not problems:
         from opsbot import app
 
@@ -86,10 +88,14 @@ def _extent(house: House) -> str:
     counts = {
         "environment": len(house.config.environments),
         "check": len(house.catalogue.checks),
+        "probe": len(house.probes),
+        "maintenance window": len(house.config.maintenance),
         "job": len(house.jobs),
         "channel": len(house.config.channels),
     }
-    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
+    # Planned work is worth a word where there is some.
+    told = [(noun, count) for noun, count in counts.items() if count or noun != "maintenance window"]
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in told)
 
 
 @click.command(short_help="List the jobs, whose file each is, and when it runs next.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -185,6 +185,16 @@ def brief(at: datetime, zone_name: str, now: datetime) -> str:
         return f"{_DAYS[local.weekday()]} {local:%H:%M}"
     year = "" if local.year == today.year else f" {local.year}"
     return f"{_date(local)}{year} {local:%H:%M}"
+
+
+def begun(at: datetime, zone_name: str, now: datetime, *, by_day: bool = False) -> tuple[str, str]:
+    """Since when, and for how long: `Thu 04:10` and `2 d 3 h`. What is known by days in UTC: `18 Nov` and `2 d`."""
+    if not by_day:
+        return brief(at, zone_name, now), span(max(now - at, timedelta(0)))
+    first, today = at.astimezone(UTC), now.astimezone(UTC)
+    year = "" if first.year == today.year else f" {first.year}"
+    days = max((today.date() - first.date()).days, 1)
+    return f"{_date(first)}{year}", f"{days} d"
 
 
 def day(at: datetime, zone_name: str) -> str:

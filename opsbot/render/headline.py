@@ -22,9 +22,9 @@ def verdict(report: Report) -> Verdict:
 def complete(report: Report, coverage: Coverage, environments: int) -> Report:
     """The report with headline, lede and status where its job left them empty.
 
-    `environments` is how many were asked for. A report that judged nothing is never OK.
+    `environments` is how many were asked for. A report that judged nothing is never OK, unless nothing is configured.
     """
-    nothing = environments == 0 or (coverage.expected == 0 and not any(_told(report)))
+    nothing = not report.idle and (environments == 0 or (coverage.expected == 0 and not any(_told(report))))
     statuses = [report.status, *(section.status for section in report.sections)]
     if nothing or coverage.missing:
         statuses.append(Status.UNKNOWN)
@@ -34,7 +34,7 @@ def complete(report: Report, coverage: Coverage, environments: int) -> Report:
         report,
         status=worst(status for status in statuses if status.verdict is loudest),
         headline=clip(report.headline or _headline(loudest, told, coverage, environments), LIMIT),
-        lede=report.lede or _lede(told, coverage),
+        lede=report.lede or ("" if report.idle else _lede(told, coverage)),
     )
 
 

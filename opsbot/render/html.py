@@ -64,7 +64,8 @@ def render(report: Report, about: About, templates: BaseLoader, *, twins: bool =
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
-    """Where pictures come from: a page holds them, a mail carries them beside it. `most` findings are told in full.
+    """Where pictures come from: a page holds them, a mail carries them beside it. `most` findings are told in full,
+    and `rows` of a table where that is not 0.
 
     `draw` gives a chart, large or small; `trend` the word-sized one of a finding, `word` that of a cell or score, `bars`
     the days of a strip: each an address for `src`, empty where there is none.
@@ -76,25 +77,28 @@ class Placing:
     word: Callable[[tuple[float | None, ...], Verdict], str]
     most: int
     mail: bool
+    rows: int = 0
 
 
 def place(view: Page, job: str, templates: BaseLoader, placing: Placing) -> str:
     """The template of this job, filled. Raises OpsbotError naming the template and the line where it is wrong."""
     most, mail = placing.most, placing.mail
     try:
-        return _template(templates, job).render(
+        made = _template(templates, job).render(
             p=view, c=LIGHT, k=DARK, marks=MARKS, sans=SANS, mono=MONO, draw=placing.draw, trend=placing.trend,
-            bars=placing.bars, word=placing.word, most=most, mail=mail, room=lambda: most + (_FEW if mail else _MANY),
+            bars=placing.bars, word=placing.word, most=most, mail=mail, room=lambda: placing.rows or most + (_FEW if mail else _MANY),
             strip_size=strip.size, sizes=plot.SIZES, kind_of=lambda part: type(part).__name__,
             anchor_of=chart_anchor,
         )  # fmt: skip
+        # Half of a character is written by nobody's editor, but a template can compute it: no sink takes it.
+        made.encode()
     except OpsbotError:
         raise
     except Exception as error:  # noqa: BLE001  a home's template may raise anything, and the report must still be told
-        wrong = OpsbotError(
-            f"{_where(error)}: {clip(clean(str(error)) or type(error).__name__, _SAID)}", hint="correct the template"
-        )
+        wrong = OpsbotError(f"{_where(error)}: {_what(error)}", hint="correct the template")
         wrong.__cause__ = error
+    else:
+        return made
     raise wrong
 
 
@@ -111,8 +115,15 @@ def _where(error: Exception) -> str:
     if not frames:
         return f"report_templates/{getattr(error, 'name', None) or _ANY}"
     name, line = frames[-1]
-    caller = next((f" (called from {other}, line {at})" for other, at in reversed(frames) if other != name), "")
+    callers = reversed(frames if name != frames[0][0] else ())
+    caller = next((f" (called from {other}, line {at})" for other, at in callers if other != name), "")
     return f"report_templates/{name}, line {line}{caller}"
+
+
+def _what(error: Exception) -> str:
+    if isinstance(error, TemplateNotFound):
+        return f"there is no template {clean(str(error))}"
+    return clip(clean(str(error)) or type(error).__name__, _SAID)
 
 
 def _template(templates: BaseLoader, job: str) -> Template:

@@ -16,7 +16,7 @@ from opsbot.model.alert import Alert, Notice
 from opsbot.model.message import Action
 from opsbot.model.status import Priority
 from opsbot.render.blockkit import Json, code, context, escape, header, message, section
-from opsbot.render.format import brief, clean, clip, count, moment, plural, span, utc
+from opsbot.render.format import begun, clean, clip, count, moment, plural, span, utc
 from opsbot.render.tokens import MARKS
 
 SHOWN, SLACK_SHOWN = 12, 5
@@ -195,7 +195,8 @@ def _about(alert: Alert, notice: Notice, zone: str) -> Iterator[str]:
     if finding.means:
         yield clip(clean(finding.means), _SENTENCE)
     rule = f", rule {clip(clean(finding.rule), _NAME)}" if finding.rule else ""
-    yield f"since {brief(alert.since, zone, notice.at)}, for {span(max(notice.at - alert.since, timedelta(0)))}{rule}"
+    since, lasting = begun(alert.since, zone, notice.at, by_day=finding.by_day)
+    yield f"since {since}, for {lasting}{rule}"
     told = [f"owner {clip(clean(finding.owner), _NAME)}"] if finding.owner else []
     told += [f"acknowledged by {clip(clean(alert.ack.who), _NAME)}"] if alert.ack else []
     told += ["flapping"] if alert.flapping else []

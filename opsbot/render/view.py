@@ -33,7 +33,7 @@ from opsbot.model.report import (
     Table,
 )
 from opsbot.model.status import Status, Verdict
-from opsbot.render.format import NO_DATA, brief, clean, clip, count, moment, money, plural, quantity, span
+from opsbot.render.format import NO_DATA, begun, brief, clean, clip, count, moment, money, plural, quantity, span
 from opsbot.render.headline import verdict
 from opsbot.render.tokens import MARKS, Mark
 
@@ -277,6 +277,7 @@ def line(finding: Finding, about: About, charts: Mapping[int, str]) -> Line:
     """One finding, ready to be placed. `charts` are anchors of charts by the identity of the series they draw."""
     environment, runbook = _said(finding.environment, NAME), _said(finding.runbook or "", NAME)
     blind = finding.status is Status.UNKNOWN
+    since, lasting = begun(finding.since, about.zone, about.at, by_day=finding.by_day) if finding.since else ("", "")
     return Line(
         verdict=finding.status.verdict,
         status=finding.status,
@@ -285,8 +286,8 @@ def line(finding: Finding, about: About, charts: Mapping[int, str]) -> Line:
         resource=_said(finding.resource, NAME),
         now=NO_DATA if blind else quantity(finding.value, finding.unit) if finding.value is not None else "",
         limit="" if finding.limit is None or blind else quantity(finding.limit, finding.unit),
-        since=brief(finding.since, about.zone, about.at) if finding.since else "",
-        lasting=span(about.at - finding.since) if finding.since else "",
+        since=since,
+        lasting=lasting,
         summary=_said(finding.summary, SENTENCE),
         means=_said(finding.means, SENTENCE),
         owner=_said(finding.owner, NAME),

@@ -153,7 +153,7 @@ def test_more_points_than_pixels_cost_no_more() -> None:
     ("spec", "said"),
     [
         (forecast(), "Now 74.2 %, limit 90 %, 84.3 % to 106 % on 19 Jan."),
-        (bill(), "Now $207.00."),
+        (bill(), "Last $258.00."),
         (replace(SPEC, series=Series(times=range(0), values=(), judged=0)), "No chart: fewer than two points."),
     ],
 )
