@@ -6,21 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opsbot.aws import plan as planning
 from opsbot.aws.meter import Meter
 from opsbot.errors import PlanTooDear
 from opsbot.model.environment import Environment
+from opsbot.model.period import Period
 from opsbot.model.resource import Inventory
 from opsbot.model.run import Usage
-from opsbot.ports import Ask, CustomMetric, Estimate, Reading
+from opsbot.ports import Ask, CustomMetric, Estimate, LogAnswer, LogQuery, Reading
 
 if TYPE_CHECKING:
     from opsbot.aws.costplan import CostLimits
     from opsbot.aws.session import Sessions
     from opsbot.evaluate.costdata import BudgetsRead, CostReading, Shown
     from opsbot.evaluate.costdata.ports import Allowance
+    from opsbot.evaluate.costdata.writes import Writes
+    from opsbot.evaluate.savings.advice import Advice, Seconds
 
 
 class Aws:
@@ -67,9 +70,25 @@ class Aws:
         from opsbot.aws.reading import Readings
 
         planned = planning.plan(asks)
-        if self._max_usd is not None and (price := planning.estimate(planned).usd) > self._max_usd:
-            raise PlanTooDear(price, self._max_usd)
+        if self._max_usd is not None:
+            # Logs stop at their half; what a last query read beyond it is no reason to look at nothing.
+            price = planning.estimate(planned).usd + min(self._meter.logs_usd(), self._max_usd / 2)
+            if price > self._max_usd:
+                raise PlanTooDear(price, self._max_usd)
         return iter(Readings(planned, self._sessions, self._pool, self._meter, self._threads))
+
+    def estimate_logs(self, asks: Sequence[LogQuery]) -> Estimate:
+        """As in `ports.Logs`."""
+        from opsbot.aws.logs import estimate
+
+        return estimate(asks)
+
+    def ask_logs(self, asks: Sequence[LogQuery]) -> Iterator[LogAnswer]:
+        """As in `ports.Logs`; all of them together may cost half of `max_usd`, so that metrics have the other."""
+        from opsbot.aws.logs import Queries
+
+        most = None if self._max_usd is None else max(0.0, self._max_usd / 2 - self._meter.logs_usd())
+        return Queries(sessions=self._sessions, pool=self._pool, meter=self._meter, most=most).run(asks)
 
     def bill_requests(
         self, payer: Environment, morning: date, readings: Sequence[CostReading], limits: CostLimits | None = None
@@ -103,6 +122,30 @@ class Aws:
         from opsbot.aws.spending import read_budgets
 
         return read_budgets(self._sessions, environment)
+
+    def advice(self, payer: Environment, day: date, allowance: Allowance | None = None) -> Advice:
+        """As in `Bills`."""
+        from opsbot.aws.costadvice import read_advice
+
+        return read_advice(self._sessions, self._meter, payer, day, allowance)
+
+    def anomalies(self, payer: Environment, first: date, last: date, allowance: Allowance) -> Seconds:
+        """As in `Bills`."""
+        from opsbot.aws.costadvice import read_anomalies
+
+        return read_anomalies(self._sessions, self._meter, payer, first, last, allowance)
+
+    def writes(self, environment: Environment, region: str, window: Period, first: str = "") -> Writes:
+        """As in `Bills`."""
+        from opsbot.aws.changes import read_writes
+
+        return read_writes(self._sessions, environment, region, window, first)
+
+    def ask(self, environment: Environment, region: str, service: str, operation: str, /, **asked: Any) -> Any:
+        """As in `ports.Inspector`."""
+        from opsbot.aws import inspecting
+
+        return inspecting.asked(self._sessions, environment, region, service, operation, **asked)
 
     def usage(self) -> Usage:
         return self._meter.usage()

@@ -10,6 +10,11 @@ _PREFIXES = {
     "database-migration-service": "dms",
     "resource-groups-tagging-api": "tag",
     "cost-explorer": "ce",
+    "application-auto-scaling": "application-autoscaling",
+    "auto-scaling": "autoscaling",
+    "cloudwatch-logs": "logs",
+    "efs": "elasticfilesystem",
+    "service-quotas": "servicequotas",
 }
 
 _ACTIONS = {
@@ -20,6 +25,9 @@ _ACTIONS = {
     "apigateway:GetStages": "apigateway:GET",
     "apigateway:GetApis": "apigateway:GET",
     "budgets:DescribeBudgets": "budgets:ViewBudget",
+    # One operation's name stands for two things: the bucket's block, and under S3 Control the account's.
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3-control:GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
 }
 
 

@@ -52,7 +52,7 @@ def read_anomalies(
     reader = _Reader(sessions=sessions, meter=meter, payer=payer, day=last, allowance=allowance)
     found: list[Second] = []
     reader.ask("anomalies", lambda access: found.extend(reader.anomalies(access, first, last)))
-    return Seconds(payer=payer.name, anomalies=tuple(found), note="; ".join(reader.said))
+    return Seconds(payer=payer.name, day=last, anomalies=tuple(found), note="; ".join(reader.said))
 
 
 @dataclass(slots=True, kw_only=True)

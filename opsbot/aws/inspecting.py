@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 READS: dict[str, frozenset[str]] = {
     "acm": frozenset({"describe_certificate", "list_certificates"}),
+    "autoscaling": frozenset({"describe_auto_scaling_groups", "describe_scaling_activities"}),
     "ce": frozenset({"get_cost_and_usage"}),
     "cloudformation": frozenset({"describe_stack_events", "describe_stacks"}),
     "cloudtrail": frozenset({"lookup_events"}),
@@ -31,13 +32,16 @@ READS: dict[str, frozenset[str]] = {
     }),
     "logs": frozenset({"get_query_results", "start_query", "stop_query"}),
     "rds": frozenset({"describe_db_instances", "describe_events"}),
-    "ssm": frozenset({"describe_automation_executions"}),
+    "ssm": frozenset({"describe_automation_executions", "list_commands"}),
 }  # fmt: skip
 
 WRITES: dict[str, frozenset[str]] = {
+    "autoscaling": frozenset({"set_desired_capacity"}),
+    "cloudformation": frozenset({"cancel_update_stack", "continue_update_rollback", "rollback_stack"}),
+    "cloudwatch": frozenset({"disable_alarm_actions", "enable_alarm_actions"}),
     "ecs": frozenset({"update_service"}),
     "lambda": frozenset({"delete_function_concurrency", "put_function_concurrency", "update_alias"}),
-    "ssm": frozenset({"start_automation_execution"}),
+    "ssm": frozenset({"send_command", "start_automation_execution"}),
 }
 
 

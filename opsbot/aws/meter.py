@@ -16,6 +16,7 @@ class Meter:
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._metrics = self._datapoints = self._throttled = self._cost_requests = 0
+        self._log_bytes = 0.0
 
     def call(self, name: str) -> None:
         """`name` such as `cloudwatch:GetMetricData`."""
@@ -33,6 +34,16 @@ class Meter:
             self._datapoints += datapoints
             self._cost_requests += cost_requests
 
+    def scanned(self, bytes: float) -> None:
+        """What a query of logs has read so far, since this was called last for it."""
+        with self._lock:
+            self._log_bytes += bytes
+
+    def logs_usd(self) -> float:
+        """What queries of logs have cost so far."""
+        with self._lock:
+            return usd(metrics=0, log_bytes=self._log_bytes)
+
     def usage(self) -> Usage:
         with self._lock:
             return Usage(
@@ -43,6 +54,8 @@ class Meter:
                     metrics=self._metrics,
                     list_requests=self._calls["cloudwatch:ListMetrics"],
                     cost_requests=self._cost_requests,
+                    log_bytes=self._log_bytes,
                 ),
                 throttled=self._throttled,
+                log_bytes=self._log_bytes,
             )

@@ -10,12 +10,22 @@ from opsbot.aws.readers.listed import ACTION as LIST_METRICS
 
 ALWAYS = ("cloudwatch:GetMetricData",)
 TAGS = "tag:GetResources"
-PAYER = ("budgets:ViewBudget", "ce:GetCostAndUsage")
+LOGS = ("logs:GetQueryResults", "logs:StartQuery", "logs:StopQuery")
+PAYER = (
+    "budgets:ViewBudget",
+    "ce:GetAnomalies",
+    "ce:GetCostAndUsage",
+    "ce:GetReservationCoverage",
+    "ce:GetRightsizingRecommendation",
+    "ce:GetSavingsPlansCoverage",
+    "cloudtrail:LookupEvents",
+    "cost-optimization-hub:ListRecommendations",
+)
 
 
-def actions(kinds: Iterable[str], custom: bool, payer: bool = False) -> tuple[str, ...]:
+def actions(kinds: Iterable[str], custom: bool, payer: bool = False, logs: bool = False) -> tuple[str, ...]:
     """All IAM actions needed to find these kinds and read their metrics; `custom`: also metrics of one's own; `payer`:
-    also the bill and the budgets.
+    also the bill, the budgets, and who changed what before it rose; `logs`: also queries of log groups.
 
     Signing in needs none: sts:GetCallerIdentity is allowed to everybody. Raises KeyError for an unknown kind.
     """
@@ -30,6 +40,8 @@ def actions(kinds: Iterable[str], custom: bool, payer: bool = False) -> tuple[st
         found.add(LIST_METRICS)
     if payer:
         found.update(PAYER)
+    if logs:
+        found.update(LOGS)
     return tuple(sorted(found))
 
 
@@ -46,6 +58,21 @@ def policy(actions: Iterable[str], exports: Iterable[str] = ()) -> dict[str, Any
     return {"Version": "2012-10-17", "Statement": [read, *(statement for statement in told if statement)]}
 
 
+PASSED_TO = ("ecs-tasks.amazonaws.com", "ssm.amazonaws.com")
+"""Who takes on a role that an approved change hands over."""
+
+
+def remedying(writes: Iterable[str]) -> dict[str, Any]:
+    """The policy for the role that approved runbook steps change things with: exactly these actions."""
+    wanted = sorted(set(writes))
+    passing = {"iam:PassedToService": PASSED_TO}
+    told = (
+        _statement("Remediate", [one for one in wanted if one != "iam:PassRole"], ["*"] if wanted else ()),
+        _statement("PassRole", ["iam:PassRole"], ["*"] if "iam:PassRole" in wanted else (), passing),
+    )
+    return {"Version": "2012-10-17", "Statement": [statement for statement in told if statement]}
+
+
 def own(
     *,
     roles: Iterable[str] = (),
@@ -53,11 +80,14 @@ def own(
     mails: bool = False,
     logs: str = "",
     metrics: Iterable[str] = (),
+    topics: Iterable[str] = (),
+    texts: bool = False,
 ) -> dict[str, Any]:
     """The policy for the identity opsbot itself runs as.
 
     `roles` are those it assumes, `secrets` its references to SSM and Secrets Manager, `mails` whether it sends through
-    SES, `logs` the group its log goes to, `metrics` the namespaces it publishes in.
+    SES, `logs` the group its log goes to, `metrics` the namespaces it publishes in,
+    `topics` those of SNS that it publishes to, `texts` whether it sends text messages to phones.
     """
     stores = tuple(reference.partition(":")[::2] for reference in secrets)
     parameters = [f"arn:aws:ssm:*:*:parameter/{name.lstrip('/')}" for scheme, name in stores if scheme == "ssm"]
@@ -72,9 +102,17 @@ def own(
         _statement("SendMail", ["ses:SendEmail", "ses:SendRawEmail"], ["*"] if mails else ()),
         _statement("WriteLog", list(_LOGGING), [group, f"{group}:*"] if logs else ()),
         _statement("Publish", ["cloudwatch:PutMetricData"], ["*"] if spaces else (), {"cloudwatch:namespace": spaces}),
+        _statement("TellTopics", ["sns:GetTopicAttributes", "sns:Publish"], topics),
+        *(_TEXTS if texts else ()),
     )  # fmt: skip
     return {"Version": "2012-10-17", "Statement": [statement for statement in told if statement]}
 
+
+# A phone is no resource with an ARN; what is not a topic is one.
+_TEXTS: tuple[dict[str, Any], ...] = (
+    {"Sid": "OpsbotTellPhones", "Effect": "Allow", "Action": ["sns:Publish"], "NotResource": "arn:aws:sns:*:*:*"},
+    {"Sid": "OpsbotAskOfPhones", "Effect": "Allow", "Action": ["sns:GetSMSAttributes"], "Resource": ["*"]},
+)
 
 _LOGGING = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
 

@@ -29,7 +29,7 @@ class Price:
     source: str = _SOURCE
     date: str = _READ_ON
 
-    def of(self, count: int) -> float:
+    def of(self, count: float) -> float:
         return self.usd * count / self.per
 
 
@@ -42,6 +42,7 @@ PRICES = {
         unit="pages answered",
         source="https://aws.amazon.com/aws-cost-management/aws-cost-explorer/pricing/",
     ),
+    "logs:StartQuery": Price(usd=0.005, per=10**9, unit="bytes scanned"),
     "cloudwatch:PutMetricData": Price(usd=0.01, per=1000, unit="requests"),
 }
 
@@ -57,11 +58,12 @@ def billed_metrics(queries: Iterable[MetricQuery]) -> int:
     return sum(-(-count // STATISTICS_IN_ONE) for count in metrics.values())
 
 
-def usd(*, metrics: int, list_requests: int = 0, cost_requests: int = 0) -> float:
-    """The bill for so many metrics asked, ListMetrics requests, and pages that Cost Explorer answered."""
+def usd(*, metrics: int, list_requests: int = 0, cost_requests: int = 0, log_bytes: float = 0) -> float:
+    """The bill for so many metrics asked, ListMetrics requests, pages that Cost Explorer answered, bytes of logs scanned."""
     asked = {
         "cloudwatch:GetMetricData": metrics,
         "cloudwatch:ListMetrics": list_requests,
         "ce:GetCostAndUsage": cost_requests,
+        "logs:StartQuery": log_bytes,
     }
     return sum(PRICES[name].of(count) for name, count in asked.items())

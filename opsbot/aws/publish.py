@@ -44,7 +44,7 @@ def data(
 
 
 def _of(probe: Probe, samples: Sequence[Sample], shown: Certified | None, minute: datetime) -> Iterator[Datum]:
-    judged = [sample for sample in samples if sample.state is not ProbeState.UNSURE]
+    judged = [sample for sample in samples if sample.state is not ProbeState.UNSURE and not sample.excused]
     if not judged:
         return
     yield _datum(probe, "Up", "Count", minute, [float(sample.state is not ProbeState.DOWN) for sample in judged])
@@ -74,12 +74,12 @@ def _datum(probe: Probe, name: str, unit: str, minute: datetime, values: Sequenc
     }
 
 
-def put(client: Any, found: Sequence[Datum]) -> int:
+def put(client: Any, found: Sequence[Datum], namespace: str = NAMESPACE) -> int:
     """Put them, a thousand a call; how many calls it took. Raises CloudError."""
     parts = [found[start : start + METRICS] for start in range(0, len(found), METRICS)]
     for part in parts:
         try:
-            client.put_metric_data(Namespace=NAMESPACE, MetricData=list(part))
+            client.put_metric_data(Namespace=namespace, MetricData=list(part))
         except CALL_ERRORS as error:
             failure = translate(error, call="cloudwatch:PutMetricData")
             raise CloudError(

@@ -8,6 +8,7 @@ the exception: its clients belong to one environment, because a client's retry q
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 SESSION_NAME = "opsbot"
 ROLE_SECONDS = 3600
 """AWS's limit for a role assumed from a role."""
+
+# Clients of one environment alone: their calls are paced by its account's quotas.
+_PACED = frozenset({"cloudtrail", "cloudwatch"})
 
 _thread = threading.local()
 
@@ -141,7 +145,7 @@ class Access:
         self.account = account
 
     def client(self, service: str, region: str) -> Any:
-        private = self.environment.name if service == "cloudwatch" else ""
+        private = self.environment.name if service in _PACED else ""
         return self._sessions.client(self._base, service, region, private, self.account)
 
     def pace(self, region: str) -> Pace:
@@ -241,10 +245,13 @@ class Sessions:
 
     def _make(self, base: _Base, service: str, region: str, account: str) -> Any:
         client = base.shared.create_client(service, region_name=region, config=self._config)
+        if service in _PACED:
+            _keep_pace(client, service, self.pace(account, region))
         if service == "cloudwatch":
             read_columns(client)
             write_queries(client)
-            _keep_pace(client, self.pace(account, region))
+        if service == "s3control" and ".amazonaws." not in client.meta.endpoint_url:
+            client.meta.events.register("before-sign.s3-control", _without_account)
         return client
 
     def pace(self, account: str, region: str) -> Pace:
@@ -267,7 +274,7 @@ class Sessions:
             self._meter.throttle()
 
 
-def _keep_pace(client: Any, pace: Pace) -> None:
+def _keep_pace(client: Any, service: str, pace: Pace) -> None:
     def before(event_name: str, **_: Any) -> None:
         points, recent = _weight()
         pace.before(event_name.rsplit(".", 1)[-1], points=points, recent=recent)
@@ -276,8 +283,13 @@ def _keep_pace(client: Any, pace: Pace) -> None:
         if throttled(parsed_response):
             pace.throttled(event_name.rsplit(".", 1)[-1], recent=_weight()[1])
 
-    client.meta.events.register("before-send.cloudwatch", before)
-    client.meta.events.register("response-received.cloudwatch", received)
+    client.meta.events.register(f"before-send.{service}", before)
+    client.meta.events.register(f"response-received.{service}", received)
+
+
+def _without_account(request: Any, **_: Any) -> None:
+    """The account goes before AWS's own host names; before an address of one's own it would make no host at all."""
+    request.url = re.sub(r"^(https?://)\d{12}\.", r"\1", request.url)
 
 
 def _weight() -> tuple[int, bool]:

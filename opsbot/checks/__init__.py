@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from opsbot.checks import fact, gaps, metric, seasonal
+from opsbot.checks import fact, gaps, log_plan, logs, metric, seasonal
 from opsbot.checks.found import blind
 from opsbot.checks.kind import Kind, Queries, Subject, When, Work
+from opsbot.checks.log_plan import Known
 from opsbot.checks.matching import match
 from opsbot.job import Context
 from opsbot.model.check import Check
@@ -18,9 +19,9 @@ from opsbot.model.period import Period, epoch
 from opsbot.model.resource import Inventory
 from opsbot.ports import Ask, CustomMetric, MetricQuery, Reading
 
-__all__ = ["KINDS", "Kind", "needs", "observe"]
+__all__ = ["KINDS", "Kind", "needs", "observe", "reads_logs"]
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (metric.KIND, fact.KIND, seasonal.KIND)}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (metric.KIND, fact.KIND, seasonal.KIND, logs.KIND)}
 
 # What an answer is recognised by: environment, region, start of the window.
 Place = tuple[str, str, int]
@@ -28,10 +29,13 @@ Place = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be read: `asks` by place, and `waiting` the work for each answer, by place and seconds of a period."""
+    """What is to be read: `asks` by place, and `waiting` the work for each answer, by place and seconds of a period.
+    `looking` is the work of kinds that look for themselves, `known` the log groups of each environment."""
 
     asks: dict[Place, tuple[Environment, Period, dict[MetricQuery, None]]] = field(default_factory=dict)
     waiting: dict[tuple[Place, int], list[Work]] = field(default_factory=dict)
+    looking: dict[str, list[Work]] = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=dict)
 
 
 def observe(ctx: Context) -> tuple[Finding, ...]:
@@ -52,9 +56,13 @@ def _all(ctx: Context, when: When) -> Iterator[Finding]:
         yield from gaps.unseen(environment, checks, inventory, when)
         if inventory is not None:
             matched = match(environment, checks, inventory)
+            plan.known[environment.name] = log_plan.known(inventory, when.now)
             yield from gaps.absent(matched, checks, inventory, when)
             for check, subjects in matched.pairs:
                 yield from _planned(plan, check, subjects, when)
+    for name, works in plan.looking.items():
+        if look := KINDS[name].look:
+            yield from look(ctx.looking, works, plan.known)
     yield from _read(ctx, plan)
 
 
@@ -62,7 +70,14 @@ def needs(checks: Iterable[Check]) -> tuple[frozenset[str], frozenset[CustomMetr
     """The resource kinds that must be described and the metrics that must be listed for these checks."""
     wanted = list(checks)
     kinds = frozenset(kind for check in wanted for kind in check.where.kinds if not kind.startswith("metric:"))
+    if any(KINDS[check.kind].look for check in wanted):
+        kinds |= {log_plan.KIND}
     return kinds, frozenset(one for check in wanted for one in KINDS[check.kind].custom(check.settings))
+
+
+def reads_logs(checks: Iterable[Check]) -> bool:
+    """Whether one of these checks asks Logs Insights."""
+    return any(check.kind == logs.KIND.name for check in checks)
 
 
 def _inventories(ctx: Context) -> dict[str, Inventory]:
@@ -81,6 +96,9 @@ def _inventories(ctx: Context) -> dict[str, Inventory]:
 def _planned(plan: Plan, check: Check, subjects: Sequence[Subject], when: When) -> Iterator[Finding]:
     """Notes what must be read for a check; findings come at once where nothing must, or nothing can."""
     kind = KINDS[check.kind]
+    if kind.look:
+        plan.looking.setdefault(kind.name, []).append(Work(check=check, subjects=subjects, when=when))
+        return
     window = Period(start=when.window.start - kind.before(check), end=when.window.end)
     at_once: list[Subject] = []
     asking: dict[tuple[str, int], tuple[list[Subject], list[Queries]]] = defaultdict(lambda: ([], []))

@@ -9,6 +9,7 @@ from opsbot.checks.asking import MetricSettings
 from opsbot.checks.estate import AREAS
 from opsbot.checks.fact import FactSettings
 from opsbot.checks.kind import common
+from opsbot.checks.log_settings import LogSettings
 from opsbot.checks.seasonal import SeasonalSettings
 from opsbot.evaluate.seasonal import Direction
 from opsbot.model.check import Check, Missing
@@ -30,6 +31,7 @@ same name. `opsbot checks` shows what holds for your environments.
 - Points younger than the namespace's settle delay are drawn and not judged.
 - **Cost**: CloudWatch bills $0.01 for 1,000 metrics asked. A metric that several checks read is asked once, and up to
   five statistics of it count once. Describe calls are free. Costs are for one run a day.
+- **Logs** are billed by what is scanned, $0.005 a GB; see [logs](#what-scanning-logs-costs).
 """
 
 _OWN = """## A check of your own
@@ -51,7 +53,8 @@ warning = "> 900 for 15m"
 
 - `name`: small letters, digits and hyphens; that of a shipped check changes it field by field.
 - `kind`: `metric` (CloudWatch series) or `fact` (a number of a describe call), told by the other keys; `seasonal`: a
-  CloudWatch series against its own past, and its rules judge a score from 0 to 1, `"> 0.5"`.
+  CloudWatch series against its own past, and its rules judge a score from 0 to 1, `"> 0.5"`; `logs`: lines, counted by
+  Logs Insights and judged like a metric.
 - `title`, `noun`, `means`, `area`: the words of reports: heading, subject of the sentence, what it does to users,
   column.
 - `says`: the whole sentence, with places in braces: `{value}`, `{bound}`, `{limit}`, `{for}`, `{raw}`, `{of}`,
@@ -85,12 +88,33 @@ warning = "> 900 for 15m"
   day), and how long an anomaly counts as present.
 - `fact`, `since_fact`, `detail_fact`: the number; since when (epoch seconds), which a rule's `for` counts from;
   text put behind the sentence.
+- `count`: of a `logs` check, a word or a list of words: lines with one of them are counted. Or `query` with `value`:
+  commands of Logs Insights up to the counting (`fields`, `filter`, `parse`), and the statistic that is judged,
+  `"count(*)"` or such as `"pct(@duration, 95)"`.
+- `log_group`: where the lines of a resource are, `"/aws/lambda/{name}"`; nothing for `where = { resource = "log-group" }`.
+- `per`: a count of five minutes told per `"1m"`. `by`, `parse`: of a `logs` check the field that a breach is told by, and
+  the regular expression that finds it in a line, `/source=(?<source>\\S+)/`.
+"""
+
+_SCANS = """## What scanning logs costs
+
+Logs Insights bills $0.005 for each GB that a query reads, which is a hundredth of what CloudWatch took for taking the
+lines in. All shipped checks that count words share **one scan** of each log group in a run, whichever words they are;
+whom or what the lines of a breach are about is asked once more, of its own hours alone. A daily run over groups that
+take in 10 GB a day costs $0.05. `--estimate` says it beforehand, from what the groups store and how long they keep it;
+what was scanned is counted and stands in the report.
+
+Logs never take more than half of `defaults.max_usd_per_run`: beyond that the dearest groups are not asked, and each says
+so. To leave a large one out: `where = { resource = "log-group", name = ["/aws/lambda/*"] }` under the check's name.
+
+`lambda-memory` and `lambda-cold-starts` are off, because they scan the functions' groups once more (both together once);
+`enabled = true` switches them on.
 """
 
 
 def page(checks: Sequence[Check]) -> str:
     """The whole page, ending in a newline."""
-    parts = [_HEAD, _OWN, _costs(checks)]
+    parts = [_HEAD, _OWN, _costs(checks), _SCANS]
     parts += [_area(area, [check for check in checks if check.area == area]) for area in AREAS]
     return "\n".join(parts)
 
@@ -123,7 +147,7 @@ def _meanings(checks: Sequence[Check]) -> str:
 def _row(check: Check) -> tuple[str, ...]:
     missing = "unknown" if check.missing is Missing.UNKNOWN else str(check.missing)
     rules = (", ".join(_code(rule.text) for rule in check.rules if rule.status == status) for status in _SPOKEN)
-    return (f"`{check.name}`", _looks_at(check), *rules, missing, _floor(check), _usd(len(_metrics(check))))
+    return (f"`{check.name}`", _looks_at(check), *rules, missing, _floor(check), _cost(check))
 
 
 _WAYS = {Direction.UP: "upward", Direction.DOWN: "downward", Direction.BOTH: "both ways"}
@@ -147,6 +171,8 @@ def _parts(check: Check) -> Iterator[str]:
             yield f"percent of the same hour of {settings.weeks} weeks"
         if settings.window:
             yield "anywhere in the window"
+        if isinstance(settings, LogSettings) and settings.told_by:
+            yield f"told by {_code(settings.told_by)}"
         if isinstance(settings, SeasonalSettings):
             yield f"against its own last {show_duration(settings.history)}, {_WAYS[settings.direction]}"
     elif isinstance(settings, FactSettings):
@@ -162,7 +188,13 @@ def _floor(check: Check) -> str:
 
 
 def _metrics(check: Check) -> set[str]:
-    return set(map(str, check.settings.inputs)) if isinstance(check.settings, MetricSettings) else set()
+    if isinstance(check.settings, LogSettings) or not isinstance(check.settings, MetricSettings):
+        return set()
+    return set(map(str, check.settings.inputs))
+
+
+def _cost(check: Check) -> str:
+    return "by scan" if isinstance(check.settings, LogSettings) else _usd(len(_metrics(check)))
 
 
 def _usd(metrics: int) -> str:

@@ -29,6 +29,32 @@ NOUNS: dict[str, str] = {
     "dynamodb-table": "DynamoDB tables",
     "acm-certificate": "certificates",
     "cloudwatch-alarm": "CloudWatch alarms",
+    "cfn-stack": "CloudFormation stacks",
+    "synthetics-canary": "canaries",
+    "health-event": "AWS Health events",
+    "health-access": "AWS Health",
+    "service-quota": "service quotas",
+    "log-group": "log groups",
+    "trail": "CloudTrail trails",
+    "trail-coverage": "what CloudTrail records",
+    "console-logins": "console sign-ins",
+    "firewall-changes": "changes of security groups",
+    "identity-changes": "changes in IAM",
+    "root-user": "the root user",
+    "iam-user": "IAM users",
+    "bucket-exposure": "public access to buckets",
+    "guardduty": "GuardDuty findings",
+    "security-hub": "Security Hub findings",
+    "backup": "backup jobs",
+}
+
+# Kinds that no check is about, but the capacity job looks at.
+LIMITING: dict[str, str] = {
+    "scalable-target": "scaling limits",
+    "autoscaling-group": "Auto Scaling groups",
+    "dynamodb-throughput": "DynamoDB throughput limits",
+    "efs-file-system": "EFS file systems",
+    "loose-volume": "EBS volumes",
 }
 
 # `where.service` is the short way to name the kind that a service is mostly about.
@@ -52,6 +78,14 @@ SERVICES: dict[str, str] = {
     "dynamodb": "dynamodb-table",
     "acm": "acm-certificate",
     "cloudwatch": "cloudwatch-alarm",
+    "logs": "log-group",
+    "cloudformation": "cfn-stack",
+    "synthetics": "synthetics-canary",
+    "cloudtrail": "trail",
+    "iam": "iam-user",
+    "guardduty": "guardduty",
+    "securityhub": "security-hub",
+    "backup": "backup",
 }
 
 AREAS = (
@@ -68,6 +102,7 @@ AREAS = (
     "business",
     "certs",
     "alarms",
+    "security",
 )
 
 # By the first word of a kind: the column of the overview that its checks count in unless they say otherwise.
@@ -90,6 +125,17 @@ AREA_OF: dict[str, str] = {
     "dynamodb": "database",
     "acm": "certs",
     "cloudwatch": "alarms",
+    "log": "security",
+    "trail": "security",
+    "console": "security",
+    "firewall": "security",
+    "identity": "security",
+    "root": "security",
+    "iam": "security",
+    "bucket": "security",
+    "guardduty": "security",
+    "security": "security",
+    "backup": "data",
 }
 
 # After Netflix's tuning of period x offset for each namespace (iep-apps): younger points still change.
@@ -121,4 +167,5 @@ def settle(namespace: str, name: str, other: timedelta | None) -> timedelta:
 
 
 def noun(kind: str) -> str:
-    return NOUNS.get(kind) or (f"metrics of {kind.removeprefix('metric:')}" if kind.startswith("metric:") else kind)
+    known = NOUNS.get(kind) or LIMITING.get(kind)
+    return known or (f"metrics of {kind.removeprefix('metric:')}" if kind.startswith("metric:") else kind)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from opsbot.checks.table import Table
 from opsbot.model.check import Check
@@ -15,7 +15,10 @@ from opsbot.model.finding import Finding
 from opsbot.model.period import Period
 from opsbot.model.resource import Resource
 from opsbot.model.status import Status
-from opsbot.ports import CustomMetric, MetricQuery, Reading
+from opsbot.ports import CustomMetric, Looking, MetricQuery, Reading
+
+if TYPE_CHECKING:
+    from opsbot.checks.log_plan import Known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,8 @@ Queries = tuple[MetricQuery, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """`plan` gives the queries of one resource, or says why they cannot be told; `before` how much earlier than the
-    window they must begin; `custom` the metrics that must be listed because no describe call knows them."""
+    window they must begin; `custom` the metrics that must be listed because no describe call knows them. A kind with
+    `look` judges all its work of a run at once, from the log groups that each environment has."""
 
     name: str
     settings: Callable[[Table], object]
@@ -85,6 +89,7 @@ class Kind:
     before: Callable[[Check], timedelta]
     plan: Callable[[Check, Subject], Queries | str]
     evaluate: Callable[[Work], Iterable[Finding]]
+    look: Callable[[Looking, Sequence[Work], Mapping[str, Known]], Iterable[Finding]] | None = None
 
 
 def fits(check: Check, resource: Resource) -> bool:

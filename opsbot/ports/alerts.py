@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from opsbot.alerting import Book, Turned
+from opsbot.model.actor import Actor
 from opsbot.model.alert import Alert, Silence, Told
 from opsbot.model.message import Message
 
@@ -42,11 +43,14 @@ class Alerts(Protocol):
     def silences(self) -> Sequence[Silence]:
         """The newest first; those that have ended too."""
 
-    def acknowledge(self, keys: Sequence[str], who: str, reason: str, at: datetime) -> Sequence[str]:
-        """Somebody has these in hand; the keys of those that fire. The next turn tells it: it is due at once."""
+    def acknowledge(
+        self, keys: Sequence[str], who: str, reason: str, at: datetime, actor: Actor | None = None
+    ) -> Sequence[str]:
+        """Somebody has these in hand, and with them the incidents they belong to; the keys of those that fire. The next
+        turn tells it: it is due at once. Like all that people do it is a row of the audit log, with `actor`."""
 
-    def silence(self, silence: Silence) -> None:
+    def silence(self, silence: Silence, actor: Actor | None = None) -> None:
         """From now on, and from the next turn."""
 
-    def end_silence(self, id: str, at: datetime) -> Silence | None:
+    def end_silence(self, id: str, at: datetime, actor: Actor | None = None) -> Silence | None:
         """End it before its time; None if none is called so or it has ended."""

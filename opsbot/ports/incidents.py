@@ -8,6 +8,7 @@ from typing import Protocol
 
 from opsbot.audit import Act, Head, Sealed
 from opsbot.model.incident import Entry, Incident, IncidentState
+from opsbot.model.message import Message
 from opsbot.model.runbook import Approval, RunbookRun, RunState, StepState
 
 Changed = tuple[Incident, tuple[Entry, ...]]
@@ -20,9 +21,11 @@ class Incidents(Protocol):
         """The incident with its number, and True; or the one that is active for its key, to which its alerts are added,
         and False."""
 
-    def change(self, number: int, change: Callable[[Incident], Changed], act: Act) -> Incident:
-        """What it was becomes what `change` makes of it, with rows of its timeline. Raises IncidentError for one that is
-        not there; what `change` raises leaves everything as it was."""
+    def change(
+        self, number: int, change: Callable[[Incident], Changed], act: Act, messages: Sequence[Message] = ()
+    ) -> Incident:
+        """What it was becomes what `change` makes of it, with rows of its timeline and messages that tell of it. Raises
+        IncidentError for one that is not there; what `change` raises leaves everything as it was."""
 
     def incident(self, number: int) -> Incident | None: ...
 
@@ -37,6 +40,9 @@ class Incidents(Protocol):
         """Newest first; `since` by when they were opened."""
 
     def active(self, tenant: str, key: str) -> Incident | None: ...
+
+    def to_look_at(self, now: datetime) -> tuple[Incident, ...]:
+        """Those that are active and whose runbook is to look by itself by now."""
 
     def timeline(self, number: int) -> tuple[Entry, ...]:
         """In the order in which it happened."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from opsbot.model.actor import Actor
 from opsbot.model.run import Attempt, Run, RunState
 from opsbot.model.timetable import Clockwork, Overlap, Worker
 
@@ -56,7 +57,9 @@ class Ledger(Protocol):
     def cancel(self, run_id: str, reason: str, now: datetime) -> RunState | None:
         """A queued one is CANCELLED at once; a running one is told at its worker's next beat. The state it had."""
 
-    def pause(self, job: str, until: datetime | None, who: str, reason: str, now: datetime) -> None:
+    def pause(
+        self, job: str, until: datetime | None, who: str, reason: str, now: datetime, actor: Actor | None = None
+    ) -> None:
         """No fires of this job become runs before `until`; None resumes at once, and what passed is not replayed."""
 
     def attempts(self, run_id: str) -> tuple[Attempt, ...]: ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from opsbot.model.actor import Actor
 from opsbot.model.finding import Finding
 from opsbot.model.message import Delivery, Intervention, Message, Outage, Try
 from opsbot.model.run import Run
@@ -110,10 +111,14 @@ class Store(Protocol):
     def messages_due(self) -> Mapping[str, datetime]:
         """By channel: when the next message may be tried. The outbox is empty if there is none."""
 
-    def retry(self, ids: Sequence[str], who: str, now: datetime, reason: str = "") -> tuple[str, ...]:
+    def retry(
+        self, ids: Sequence[str], who: str, now: datetime, reason: str = "", actor: Actor | None = None
+    ) -> tuple[str, ...]:
         """A person wants these tried at once, those given up on too; the ids of those that were not sent or superseded."""
 
-    def drop(self, ids: Sequence[str], who: str, reason: str, now: datetime) -> tuple[str, ...]:
+    def drop(
+        self, ids: Sequence[str], who: str, reason: str, now: datetime, actor: Actor | None = None
+    ) -> tuple[str, ...]:
         """A person says that these need not be told; the ids of those that were waiting or given up on."""
 
     def reopen(self, channels: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from opsbot.replica.alarmstate import Timeline, Timelines, Transition
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
 from opsbot.replica.paging import page_start, page_token
 from opsbot.replica.series import MINUTE, Reader
+from opsbot.replica.services.trail import record
 from opsbot.replica.statistics import SIMPLE
 from opsbot.replica.world import AlarmSpec, SeriesId
 
@@ -34,7 +35,9 @@ def _describe_alarms(request: Request, params: Params) -> Result:
     shown = found[first : first + size]
     result: Result = {
         "CompositeAlarms": [_composite(request, a, timelines.of(a)) for a in shown if a.kind == "composite"],
-        "MetricAlarms": [_metric(request, a, a.series, timelines.of(a)) for a in shown if a.kind == "metric" and a.series],
+        "MetricAlarms": [
+            _metric(request, a, a.series, timelines.of(a)) for a in shown if a.kind == "metric" and a.series
+        ],
     }
     if LOG in types:
         result["LogAlarms"] = [_log(request, a, timelines.of(a)) for a in shown if a.kind == "log"]
@@ -68,7 +71,7 @@ def _common(request: Request, alarm: AlarmSpec, timeline: Timeline) -> Result:
         "AlarmArn": f"arn:aws:cloudwatch:{request.region}:{request.account}:alarm:{alarm.name}",
         "AlarmDescription": alarm.description,
         "AlarmConfigurationUpdatedTimestamp": datetime.fromtimestamp(timeline.first.at, UTC) - timedelta(days=30),
-        "ActionsEnabled": alarm.actions_enabled,
+        "ActionsEnabled": _acts(request, alarm),
         "OKActions": [],
         "AlarmActions": [],
         "InsufficientDataActions": [],
@@ -77,6 +80,30 @@ def _common(request: Request, alarm: AlarmSpec, timeline: Timeline) -> Result:
         "StateUpdatedTimestamp": since,
         "StateTransitionedTimestamp": since,
     }
+
+
+def _acts(request: Request, alarm: AlarmSpec) -> bool:
+    """As somebody set it last, else as the scenario has it."""
+    with request.state.doings.lock:
+        return request.state.doings.muted.get((request.account, request.region, alarm.name), alarm.actions_enabled)
+
+
+def _set_actions(request: Request, params: Params, name: str, enabled: bool) -> Result:
+    """Names that no alarm has are passed over, as AWS does."""
+    known = {alarm.name for alarm in request.world.alarms(request.account, request.region)}
+    mine = sorted(known & {str(one) for one in params.get("AlarmNames") or ()})
+    with request.state.doings.lock:
+        request.state.doings.muted |= {(request.account, request.region, one): enabled for one in mine}
+    record(request, "monitoring.amazonaws.com", name, *(("AWS::CloudWatch::Alarm", one) for one in mine))
+    return {}
+
+
+def _enable_actions(request: Request, params: Params) -> Result:
+    return _set_actions(request, params, "EnableAlarmActions", True)
+
+
+def _disable_actions(request: Request, params: Params) -> Result:
+    return _set_actions(request, params, "DisableAlarmActions", False)
 
 
 def _metric(request: Request, alarm: AlarmSpec, series: SeriesId, timeline: Timeline) -> Result:
@@ -165,4 +192,6 @@ def _history(alarm: AlarmSpec, timeline: Timeline) -> Iterable[Result]:
 HANDLERS: dict[tuple[str, str], Handler] = {
     ("cloudwatch", "DescribeAlarms"): _describe_alarms,
     ("cloudwatch", "DescribeAlarmHistory"): _describe_alarm_history,
+    ("cloudwatch", "DisableAlarmActions"): _disable_actions,
+    ("cloudwatch", "EnableAlarmActions"): _enable_actions,
 }

@@ -75,7 +75,10 @@ def _fields(reader: Reader) -> tuple[Step, list[str]]:
 
     def step(rows: Rows) -> Iterator[Row]:
         for row in rows:
-            yield {**row, **{column.name: column.of(row) for column in columns}}
+            told = dict(row)
+            for column in columns:
+                told[column.name] = column.of(told)
+            yield told
 
     return step, [column.name for column in columns]
 
@@ -244,8 +247,17 @@ def _rank(value: Value) -> tuple[bool, float, str]:
 
 
 def _limit(reader: Reader) -> tuple[Step, list[str]]:
-    most = int(number(reader.next().text) or 0)
-    return lambda rows: islice(rows, most), []
+    most = number(reader.next().text) or 0.0
+
+    def step(rows: Rows) -> Iterator[Row]:
+        left = most
+        for row in rows:
+            if left <= 0:
+                return
+            yield {**row, WEIGHT: min(left, _weight(row))}
+            left -= _weight(row)
+
+    return step, []
 
 
 def _dedup(reader: Reader) -> tuple[Step, list[str]]:

@@ -6,11 +6,9 @@ from typing import cast
 from opsbot.replica.draft import Draft
 from opsbot.replica.reading import Section
 from opsbot.replica.signals import DAY
-from opsbot.replica.spending import BudgetSpec, Growth, PayerSpec, Runaway
+from opsbot.replica.spending import NEVER, BudgetSpec, Culprit, Growth, PayerSpec, Runaway
 from opsbot.replica.usage import EVERYWHERE, PREFIXES
 from opsbot.replica.world import EnvironmentSpec
-
-NEVER = 2**31
 
 
 def read_spending(file: Section, draft: Draft, anchor: int | None) -> None:
@@ -62,6 +60,7 @@ def _read_runaway(section: Section, draft: Draft, anchor: int | None) -> None:
     usd, price = section.number("usd", low=0), section.number("price", 1.0, low=1e-9)
     told = {"operation": section.text("operation", ""), "story": section.text("story")}
     expect = section.flag("expect", True)
+    begun_by = tuple(map(_culprit, section.tables("begun_by")))
     section.done()
     if environment is None:
         return
@@ -78,9 +77,18 @@ def _read_runaway(section: Section, draft: Draft, anchor: int | None) -> None:
             end=begin + length if length else NEVER + 1,
             growth=growth,
             expect=expect,
+            begun_by=begun_by,
             **told,
         )
     )
+
+
+def _culprit(section: Section) -> Culprit:
+    """`hours` counts from the midnight (UTC) on which the first day begins."""
+    told = {name: section.text(name) for name in ("event", "source", "who")}
+    found = Culprit(about=section.text("about", ""), hours=section.number("hours", low=-48, high=48), **told)
+    section.done()
+    return found
 
 
 def _days(section: Section, key: str) -> int:

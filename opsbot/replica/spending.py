@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Growth = Literal["flat", "leak"]
+NEVER = 2**31
+"""An epoch day beyond all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,17 @@ class PayerSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Culprit:
+    """The change that a runaway began with: `hours` after the midnight of its first day, less than 0 for the evening before."""
+
+    event: str
+    source: str
+    who: str
+    about: str
+    hours: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runaway:
     """Usage beyond what the resources explain, from one day on: `usd` a day, or for a leak that much more every day.
 
@@ -52,6 +65,7 @@ class Runaway:
     growth: Growth
     story: str
     expect: bool = True
+    begun_by: tuple[Culprit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,21 @@ class Session:
     expires: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What was published through SNS: `text` by kind of subscriber, `once` is its deduplication id."""
+
+    id: str
+    at: datetime
+    topic: str
+    phone: str
+    subject: str
+    text: dict[str, str]
+    group: str
+    once: str
+    attributes: dict[str, str]
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts what was asked; read by benchmarks and tests through the control endpoint."""
@@ -83,5 +98,6 @@ class State:
     tally: Tally = field(default_factory=Tally)
     sessions: dict[str, Session] = field(default_factory=dict)
     doings: Doings = field(default_factory=Doings)
+    publications: list[Publication] = field(default_factory=list)
     books: Books | None = None
     """The bills, once anybody asked for one: reckoning a month takes a while."""

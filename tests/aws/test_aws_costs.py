@@ -20,6 +20,7 @@ from opsbot.aws.costplan import CostLimits, Span, due, further, requests
 from opsbot.aws.policy import PAYER, actions, policy
 from opsbot.evaluate.costdata import METRICS, CostReading, Metric, Shown
 from opsbot.model.environment import Environment
+from opsbot.model.period import last
 from opsbot.replica import scenario
 from opsbot.replica.bill import Books
 from opsbot.replica.server import serve
@@ -169,6 +170,11 @@ def test_what_is_called_for_a_payer_is_allowed_and_nothing_else(
 ) -> None:
     aws.bill(payer(environments), TODAY, (), Purse(), SHORT)
     aws.budgets(payer(environments))
+    aws.advice(payer(environments), TODAY, Purse())
+    aws.anomalies(payer(environments), TODAY, TODAY, Purse())
+    aws.writes(payer(environments), "eu-central-1", last(days=2, now=NOW))
+    cloud.fails({"service": "cost-optimization-hub", "fault": "access_denied"})
+    aws.advice(payer(environments), TODAY, Purse())
     called = {action_of(name) for name, _ in aws.usage().calls if not name.startswith("sts:")}
     assert called == set(PAYER) == set(actions([], False, payer=True)) - set(actions([], False))
     told = policy(["ce:GetCostAndUsage"], ["s3://billing/exports/daily", "/srv/bill.csv"])["Statement"]

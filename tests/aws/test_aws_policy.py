@@ -15,7 +15,13 @@ from opsbot.ports import Ask, CustomMetric, MetricQuery
 
 # Allowed and not called here: the first by ECS itself when DescribeServices is asked for tags, the second only where
 # S3 does not tell a bucket's region in its list.
-NOT_CALLED_HERE = {"ecs:ListTagsForResource", "s3:GetBucketLocation"}
+NOT_CALLED_HERE = {
+    *("ecs:ListTagsForResource", "s3:GetBucketLocation"),
+    # Only where there are canaries and where Performance Insights is on: tests/stories/test_sources.py.
+    *("pi:DescribeDimensionKeys", "synthetics:DescribeCanariesLastRun"),
+}
+# IAM counts this as reading: it makes a list of what is there.
+MAKES_A_REPORT = {"iam:GenerateCredentialReport"}
 NEEDS_NOTHING = {"sts:GetCallerIdentity", "sts:AssumeRole"}
 
 
@@ -31,6 +37,7 @@ def test_what_is_called_is_what_is_allowed(cloud: Any, environments: dict[str, E
         environments["shopai-prod"],
         environments["dhbw-prod"],
         environments["edt-prod"],
+        environments["edtufv-prod"],
     ]
     query = MetricQuery("AWS/Lambda", "Errors", (), "Sum", 300)
     window = Period(start=now - timedelta(hours=1), end=now)
@@ -50,11 +57,18 @@ def test_what_is_called_is_what_is_allowed(cloud: Any, environments: dict[str, E
         pytest.param(["sqs-queue"], False, ["cloudwatch:GetMetricData", "sqs:ListQueues", "tag:GetResources"], id="with tags"),
         pytest.param(["api-rest", "api-http"], False, ["apigateway:GET", "cloudwatch:GetMetricData"], id="one verb for two"),
         pytest.param(["cwagent-disk"], False, ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "tag:GetResources"], id="disks"),
+        pytest.param(["cloudwatch-alarm"], False, ["cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms",
+                     "cloudwatch:GetMetricData", "tag:GetResources"], id="alarms and their history"),
         pytest.param(["metric:A/B"], True, ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"], id="a listed kind"),
     ],
 )  # fmt: skip
 def test_actions(kinds: list[str], custom: bool, wanted: list[str]) -> None:
     assert list(actions(kinds, custom)) == wanted
+
+
+def test_queries_of_logs_are_started_read_and_stopped() -> None:
+    more = set(actions(["log-group"], False, logs=True)) - set(actions(["log-group"], False))
+    assert more == {"logs:GetQueryResults", "logs:StartQuery", "logs:StopQuery"}
 
 
 def test_an_unknown_kind_is_an_error() -> None:
@@ -71,7 +85,8 @@ def test_the_document() -> None:
 
 def test_only_reading_is_ever_asked_for() -> None:
     assert all(
-        action.split(":")[1].startswith(("Describe", "Get", "List", "GET")) for action in actions(KINDS, custom=True)
+        action.split(":")[1].startswith(("Describe", "Get", "List", "Lookup", "GET")) or action in MAKES_A_REPORT
+        for action in actions(KINDS, custom=True)
     )
 
 
@@ -82,6 +97,8 @@ def test_opsbot_s_own_identity_may_do_what_the_configuration_makes_it_do_and_not
         mails=True,
         logs="/opsbot/daemon",
         metrics=["Opsbot"],
+        topics=["arn:aws:sns:eu-central-1:123456789012:ops"],
+        texts=True,
     )  # fmt: skip
     by_name = {statement["Sid"]: statement for statement in told["Statement"]}
     assert {name: statement["Action"] for name, statement in by_name.items()} == {
@@ -91,7 +108,12 @@ def test_opsbot_s_own_identity_may_do_what_the_configuration_makes_it_do_and_not
         "OpsbotSendMail": ["ses:SendEmail", "ses:SendRawEmail"],
         "OpsbotWriteLog": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
         "OpsbotPublish": ["cloudwatch:PutMetricData"],
+        "OpsbotTellTopics": ["sns:GetTopicAttributes", "sns:Publish"],
+        "OpsbotTellPhones": ["sns:Publish"],
+        "OpsbotAskOfPhones": ["sns:GetSMSAttributes"],
     }
+    assert by_name["OpsbotTellTopics"]["Resource"] == ["arn:aws:sns:eu-central-1:123456789012:ops"]
+    assert by_name["OpsbotTellPhones"]["NotResource"] == "arn:aws:sns:*:*:*"
     assert by_name["OpsbotReadParameters"]["Resource"] == ["arn:aws:ssm:*:*:parameter/opsbot/slack"]
     assert by_name["OpsbotReadSecrets"]["Resource"] == [
         "arn:aws:secretsmanager:*:*:secret:opsbot/mail-??????",

@@ -81,8 +81,8 @@ class Office:
         return replace(self, home=home)
 
     @contextmanager
-    def denied(self, operation: str) -> Iterator[None]:
-        rules = json.dumps([{"service": "ce", "operation": operation, "fault": "access_denied"}]).encode()
+    def denied(self, operation: str, service: str = "ce") -> Iterator[None]:
+        rules = json.dumps([{"service": service, "operation": operation, "fault": "access_denied"}]).encode()
         place = f"{self.aws.url}/_control/faults"
         urllib.request.urlopen(urllib.request.Request(place, data=rules, method="POST")).read()
         yield
@@ -157,6 +157,10 @@ def requests(result: Result) -> int:
     return dict(result.run.usage.calls).get("ce:GetCostAndUsage", 0)
 
 
+def charged(result: Result) -> int:
+    return sum(number for call, number in result.run.usage.calls if call.startswith("ce:"))
+
+
 def test_a_forgotten_notebook_from_its_first_morning_to_its_end(week: Week) -> None:
     assert {day: state(result) for day, result in week.told.items()} == {
         17: "", 18: "critical opened", 19: "critical open", 20: "critical open", 21: "critical open",
@@ -186,12 +190,36 @@ def test_the_evidence_is_what_the_contract_says(week: Week) -> None:
     }  # fmt: skip
 
 
+def test_who_changed_what_is_told_with_the_anomaly(week: Week) -> None:
+    assert dict(found(week.told[18]).evidence)["changed_before"] == "CreateNotebookInstance trial-g5, by jonas.weber"
+    assert "changed_before" not in dict(found(week.told[19]).evidence)
+    asked = {day: dict(result.run.usage.calls) for day, result in week.told.items()}
+    # Once for the event that begins such costs, once for all; and only when it is told in full.
+    assert [day for day in asked if "cloudtrail:LookupEvents" in asked[day]] == [18, 21, 23]
+    assert asked[18]["cloudtrail:LookupEvents"] == 2
+
+
+def test_aws_s_own_detector_is_asked_when_something_is_found_and_once_a_week(week: Week) -> None:
+    asked = {day: dict(result.run.usage.calls).get("ce:GetAnomalies", 0) for day, result in week.told.items()}
+    assert {day: number for day, number in asked.items() if number} == {17: 1, 18: 1}
+
+
+def test_without_cloudtrail_the_anomaly_is_told_and_why_nothing_more(later: Office) -> None:
+    with later.denied("LookupEvents", "cloudtrail"):
+        result = later.morning(18, dry_run=True)
+    assert state(result) == "critical opened"
+    facts = [pair for part in result.report.sections for block in part.blocks for pair in getattr(block, "pairs", ())]
+    (why,) = [told for name, told in facts if name == "Changed before"]
+    assert "CloudTrail could not be read" in why
+    assert "allow cloudtrail:LookupEvents" in why
+
+
 def test_a_morning_takes_a_few_requests_and_says_what_they_cost(week: Week) -> None:
     taken = {day: requests(result) for day, result in week.told.items()}
     assert taken[17] <= 10
     assert taken[24] <= 4
     for result in (week.told[17], week.told[24]):
-        assert result.run.usage.usd == pytest.approx(requests(result) * 0.01)
+        assert result.run.usage.usd == pytest.approx(charged(result) * 0.01)
     assert week.told[20].run.usage.usd == 0
 
 
@@ -241,7 +269,9 @@ def test_the_estimate_is_kept_and_a_second_run_asks_nothing(later: Office) -> No
     before = later.estimate(25)
     first = later.morning(25, dry_run=True)
     assert dict(before.calls)["ce:GetCostAndUsage"] >= requests(first) > 0
-    assert before.usd == pytest.approx(dict(before.calls)["ce:GetCostAndUsage"] * 0.01)
+    # AWS's detector was asked a week ago.
+    assert before.usd == pytest.approx((dict(before.calls)["ce:GetCostAndUsage"] + 1) * 0.01)
+    assert dict(before.calls)["ce:GetAnomalies"] == dict(first.run.usage.calls)["ce:GetAnomalies"] == 1
     # Paid for is kept, even of a dry run.
     again = later.morning(25, dry_run=True)
     assert (requests(again), later.estimate(25).usd) == (0, 0.0)

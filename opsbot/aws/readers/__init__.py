@@ -4,7 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from opsbot.aws.readers import alarms, containers, databases, functions, listed, machines, storage, traffic, work
+from opsbot.aws.readers import (
+    alarms,
+    backup,
+    containers,
+    databases,
+    functions,
+    leftovers,
+    limits,
+    listed,
+    machines,
+    outlook,
+    security_events,
+    security_exposure,
+    security_identity,
+    security_threats,
+    security_trail,
+    sizes,
+    storage,
+    traces,
+    traffic,
+    work,
+)
 from opsbot.aws.readers.place import Reader
 from opsbot.ports import CustomMetric
 
@@ -17,6 +38,17 @@ READERS: dict[str, Reader] = {
     **work.READERS,
     **machines.READERS,
     **alarms.READERS,
+    **leftovers.READERS,
+    **limits.READERS,
+    **sizes.READERS,
+    **outlook.READERS,
+    **traces.READERS,
+    **backup.READERS,
+    **security_events.READERS,
+    **security_exposure.READERS,
+    **security_identity.READERS,
+    **security_threats.READERS,
+    **security_trail.READERS,
 }
 
 KINDS = frozenset(READERS) | {listed.DISK_KIND}

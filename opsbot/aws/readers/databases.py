@@ -68,10 +68,12 @@ def _instance_facts(database: Mapping[str, Any]) -> tuple[tuple[str, Fact], ...]
     most = max_connections(engine, instance_class)
     # An Aurora instance has no volume of its own; what it reports as allocated means nothing.
     allocated = None if engine.startswith("aurora") else database.get("AllocatedStorage")
+    grows_to = None if allocated is None else database.get("MaxAllocatedStorage")
     return facts(
         engine=engine,
         instance_class=instance_class,
         allocated_bytes=None if allocated is None else float(allocated) * GIB,
+        max_allocated_bytes=None if grows_to is None else float(grows_to) * GIB,
         max_connections=None if most is None else float(most),
         max_connections_source=None if most is None else f"default of {engine} on {instance_class}",
     )

@@ -8,6 +8,8 @@ from opsbot.aws.readers.place import Found, Look, Reader, facts, number
 from opsbot.model.environment import labels
 from opsbot.model.resource import Resource
 
+_INSIGHTS = ":layer:LambdaInsightsExtension"
+
 
 def functions(look: Look) -> Iterator[Found]:
     for function in look.each("lambda", "list_functions", "Functions"):
@@ -22,6 +24,11 @@ def functions(look: Look) -> Iterator[Found]:
                 timeout_seconds=number(function.get("Timeout")),
                 memory_mb=number(function.get("MemorySize")),
                 runtime=function.get("Runtime"),
+                architecture=(function.get("Architectures") or ["x86_64"])[0],
+                # Only this layer measures how much memory a call uses.
+                insights=1.0
+                if any(_INSIGHTS in layer.get("Arn", "") for layer in function.get("Layers") or ())
+                else 0.0,
             ),
         )
 

@@ -24,7 +24,13 @@ def instances(look: Look) -> Iterator[Found]:
                 region=look.region,
                 arn=look.arn("ec2", f"instance/{id}"),
                 dimensions=labels(InstanceId=id),
-                facts=facts(instance_type=instance.get("InstanceType"), state=instance.get("State", {}).get("Name")),
+                facts=facts(
+                    instance_type=instance.get("InstanceType"),
+                    state=instance.get("State", {}).get("Name"),
+                    platform=instance.get("PlatformDetails"),
+                    lifecycle=instance.get("InstanceLifecycle"),
+                    forwards=None if instance.get("SourceDestCheck", True) else 1.0,
+                ),
                 tags=owned,
             )
 

@@ -58,6 +58,18 @@ class Reader:
     global_service: bool = False
 
 
+def unless(codes: frozenset[str], call: Callable[..., Any], **asked: Any) -> Any:
+    """The call's answer; None where AWS says with one of these codes that there is nothing, or that it is off."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return call(**asked)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in codes:
+            return None
+        raise
+
+
 def partition(region: str) -> str:
     if region.startswith("cn-"):
         return "aws-cn"

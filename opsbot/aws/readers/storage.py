@@ -24,11 +24,16 @@ def buckets(look: Look) -> Iterator[Found]:
 
 
 def _located(look: Look, name: str) -> Iterator[Found]:
-    place = look.client("s3").get_bucket_location(Bucket=name).get("LocationConstraint")
-    # What S3 called its first two regions, before regions had names.
-    region = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}.get(place, place)
+    region = located(look, name)
     if region in look.regions:
         yield partial(_bucket, look, name, region)
+
+
+def located(look: Look, name: str) -> str:
+    """The region of a bucket whose listing did not tell it."""
+    place = look.client("s3").get_bucket_location(Bucket=name).get("LocationConstraint")
+    # What S3 called its first two regions, before regions had names.
+    return str({None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}.get(place, place))
 
 
 def _bucket(look: Look, name: str, region: str) -> Iterator[Found]:

@@ -22,7 +22,10 @@ def balancers(look: Look) -> Iterator[Found]:
             region=look.region,
             arn=arn,
             dimensions=labels(LoadBalancer=_after(arn, ":loadbalancer/")),
-            facts=facts(type=balancer["Type"]),
+            facts=facts(
+                type=balancer["Type"],
+                created=balancer["CreatedTime"].timestamp() if balancer.get("CreatedTime") else None,
+            ),
         )
 
 

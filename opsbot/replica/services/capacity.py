@@ -6,6 +6,7 @@ from typing import Any
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
 from opsbot.replica.kinds import GIB
 from opsbot.replica.population import dimensions
+from opsbot.replica.services import groups
 from opsbot.replica.services.lookup import Paging, here, page, tags
 from opsbot.replica.world import Resource
 
@@ -44,18 +45,22 @@ def _target(service: Resource) -> dict[str, Any]:
 
 
 def describe_groups(request: Request, params: Params) -> Result:
-    found, token = page(here(request, "autoscaling-group"), params, GROUPS)
-    return {"AutoScalingGroups": [_group(group) for group in found], **token}
+    names = params.get("AutoScalingGroupNames") or ()
+    mine = [group for group in here(request, "autoscaling-group") if not names or group.name in names]
+    found, token = page(mine, params, GROUPS)
+    return {"AutoScalingGroups": [_group(request, group) for group in found], **token}
 
 
-def _group(group: Resource) -> dict[str, Any]:
+def _group(request: Request, group: Resource) -> dict[str, Any]:
+    desired = groups.desired_of(request, group)
     shown = [{**one, "PropagateAtLaunch": True} for one in tags(group)]
     return {
         "AutoScalingGroupName": group.name,
         "AutoScalingGroupARN": group.arn,
         "MinSize": group.number("least"),
         "MaxSize": group.number("most"),
-        "DesiredCapacity": group.number("desired"),
+        "DesiredCapacity": desired,
+        "Instances": groups.machines(group, desired),
         "DefaultCooldown": 300,
         "AvailabilityZones": [f"{group.region}a"],
         "HealthCheckType": "EC2",

@@ -11,6 +11,8 @@ from opsbot.replica.codec import Fault, Handler, Params, Request, Result
 from opsbot.replica.doings import Event
 from opsbot.replica.services.deeds import deeds
 from opsbot.replica.services.lookup import Paging, here, page
+from opsbot.replica.signals import DAY
+from opsbot.replica.spending import NEVER
 from opsbot.replica.sts import caller_arn
 from opsbot.replica.world import Resource
 
@@ -69,8 +71,20 @@ def _all(request: Request) -> Iterator[Event]:
             yield _told(request, began, _DEPLOYER, "UpdateFunctionCode20150331v2", "lambda", function.name)
             yield _told(request, began, _DEPLOYER, "UpdateAlias20150331", "lambda", function.name)
     yield from deeds(request)
+    yield from _culprits(request)
     morning = request.now.replace(hour=4, minute=10, second=0, microsecond=0)
     yield _told(request, morning, _PERSON, "PutMetricAlarm", "monitoring", "nightly-batch-late")
+
+
+def _culprits(request: Request) -> Iterator[Event]:
+    """What the costs that ran away began with."""
+    for runaway in request.world.spending.runaways:
+        if (runaway.account, runaway.region) == (request.account, request.region) and runaway.begin < NEVER:
+            midnight = datetime.fromtimestamp(runaway.begin * DAY, request.now.tzinfo)
+            for one in runaway.begun_by:
+                at = midnight + timedelta(hours=one.hours)
+                if at <= request.now:
+                    yield _told(request, at, one.who, one.event, one.source, one.about)
 
 
 def _began(request: Request, resource: Resource, what: str) -> datetime | None:

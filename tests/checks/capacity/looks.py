@@ -10,9 +10,10 @@ import numpy as np
 
 from opsbot.aws.plan import estimate, plan
 from opsbot.checks.capacity import CapacitySettings, Forecasts, forecast
-from opsbot.evaluate.costdata.ports import Costs
+from opsbot.evaluate.costdata.ports import Bills, Costs
 from opsbot.evaluate.trend.ports import Trends
 from opsbot.job import Context
+from opsbot.model.budget import OwnBudget
 from opsbot.model.environment import Environment
 from opsbot.model.finding import Finding
 from opsbot.model.period import last
@@ -106,11 +107,13 @@ def look(
     *,
     trends: Trends | None = None,
     costs: Costs | None = None,
+    bills: Bills | None = None,
+    budgets: tuple[OwnBudget, ...] = (),
     now: datetime = NOW,
     environment: Environment = HOME,
     **settings: object,
 ) -> Forecasts:
-    looking = Looking(cloud=cloud, trends=trends, costs=costs)
+    looking = Looking(cloud=cloud, trends=trends, costs=costs, bills=bills, budgets=budgets)
     context = Context(now=now, window=last(days=90, now=now), environments=(environment,), checks={}, looking=looking)
     return forecast(context, CapacitySettings.model_validate(settings))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,14 +17,29 @@ from opsbot.checks.capacity.method import told
 from opsbot.checks.capacity.report import capacity_sections
 from opsbot.evaluate.cost.bill import Leaf
 from opsbot.evaluate.costdata import CostDay, CostReading, Shown
+from opsbot.evaluate.costdata.days import Budget, BudgetsRead
+from opsbot.evaluate.costdata.ports import Bills
 from opsbot.evaluate.trend.record import Record
+from opsbot.model.budget import OwnBudget
 from opsbot.model.environment import Environment
 from opsbot.model.report import Charts, Report, Section, Table
 from opsbot.model.resource import Resource
 from opsbot.model.status import Status
 from opsbot.render.headline import LIMIT
 from opsbot.store.sql import SqlStore
-from tests.checks.capacity.looks import GIB, NOW, Course, Written, database, found, free, look, resource, straight
+from tests.checks.capacity.looks import (
+    GIB,
+    NOW,
+    Course,
+    Written,
+    database,
+    evidence,
+    found,
+    free,
+    look,
+    resource,
+    straight,
+)
 from tests.outbox.world import fresh
 
 CALM = straight(120, noise=6)
@@ -165,6 +182,42 @@ def test_the_bill_grows_too(store: SqlStore, limit: object, status: Status) -> N
     one = found(look(Written(()), costs=store.costs(), environment=PAYER, limits=own), "capacity-cost")
     assert one.value == pytest.approx(30.4 * (119.5 - 1.5), rel=0.001)
     assert (one.resource, one.status) == ("bill", status), one.summary
+
+
+OWN = OwnBudget(name="all of it", usd=3500.0)
+PART = OwnBudget(name="a part", usd=100.0, service="RDS")
+ELSEWHERE = OwnBudget(name="elsewhere", usd=100.0, payer="another")
+AWS = Budget(name="finance", limit=3900.0, actual=0.0, forecast=None, currency="USD", unit="MONTHLY")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A payer with these budgets, and nothing else that AWS would say."""
+
+    kept: tuple[Budget, ...]
+
+    def budgets(self, environment: Environment) -> BudgetsRead:
+        return BudgetsRead(account="1", budgets=self.kept)
+
+
+@pytest.mark.parametrize(
+    ("own", "aws", "limit"),
+    [
+        ((OWN,), (AWS,), (3500.0, "your budget all of it")),
+        ((replace(OWN, usd=9000.0), OWN), (), (3500.0, "your budget all of it")),
+        ((PART, ELSEWHERE), (AWS,), (3900.0, "AWS's budget finance")),
+        ((), (replace(AWS, unit="QUARTERLY"), replace(AWS, about="Service EC2"), replace(AWS, currency="EUR")), None),
+        ((), (), None),
+    ],
+    ids=["one's own comes first", "the least", "of all of it alone", "of a month alone", "none"],
+)
+def test_a_budget_is_the_limit_of_the_bill(
+    store: SqlStore, own: tuple[OwnBudget, ...], aws: tuple[Budget, ...], limit: tuple[float, str] | None
+) -> None:
+    billed(store, 120, 120.0, 0.5)
+    bills = cast(Bills, Kept(aws))
+    one = found(look(Written(()), costs=store.costs(), bills=bills, budgets=own, environment=PAYER), "capacity-cost")
+    assert (one.limit, evidence(one).get("limit_from")) == (limit or (None, None))
 
 
 def test_a_bill_of_some_days_is_no_trend(store: SqlStore) -> None:

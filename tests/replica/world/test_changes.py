@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from tests.replica.world.test_describe import NOW, Client, embedded
 
-U, E, D, S = "unilux-prod", "edt-prod", "dhbw-prod", "santillana-prod"
+U, E, D, S, P = "unilux-prod", "edt-prod", "dhbw-prod", "santillana-prod", "dataplat-prod"
+GROUP: dict[str, Any] = {"AutoScalingGroupName": "kafka-connect"}
 QUIZ: dict[str, Any] = {"cluster": "lecture", "service": "quiz-api"}
 SEEN: dict[str, Any] = {"cluster": "lecture", "services": ["quiz-api"]}
 EXPORT: dict[str, Any] = {"FunctionName": "grade-export"}
@@ -47,6 +48,21 @@ STORY: list[tuple[str, str, str, dict[str, Any], str, object]] = [
     (D, "ssm", "start_automation_execution", {"DocumentName": "Opsbot-ClearCache", "ClientToken": "0" * 36}, "length(AutomationExecutionId)", 36),
     (D, "ssm", "describe_automation_executions", {}, "AutomationExecutionMetadataList[].AutomationExecutionStatus", ["InProgress"]),
     (D, "ssm", "describe_automation_executions", {}, "AutomationExecutionMetadataList[].AutomationExecutionStatus", ["Success"]),
+    (U, "cloudformation", "cancel_update_stack", {"StackName": "lecture-services", "ClientRequestToken": "t1"}, "StackId", None),
+    (U, "cloudformation", "cancel_update_stack", {"StackName": "lecture-services", "ClientRequestToken": "t1"}, "StackId", None),
+    (U, "cloudformation", "describe_stacks", {"StackName": "lecture-services"}, "Stacks[0].StackStatus", "UPDATE_ROLLBACK_COMPLETE"),
+    (D, "ssm", "list_commands", {}, "Commands", []),
+    (D, "ssm", "send_command", {"DocumentName": "Opsbot-DropCaches", "InstanceIds": ["i-07aadea97ac20196f"]}, "Command.Status", "Pending"),
+    (D, "ssm", "list_commands", {"Filters": [{"key": "DocumentName", "value": "Opsbot-DropCaches"}]}, "Commands[0].[Status, CompletedCount]", ["InProgress", 0]),
+    (D, "ssm", "list_commands", {}, "Commands[0].[Status, CompletedCount]", ["Success", 1]),
+    (D, "cloudwatch", "disable_alarm_actions", {"AlarmNames": ["lecture-web-5xx", "no-such"]}, "Nothing", None),
+    (D, "cloudwatch", "describe_alarms", {"AlarmNames": ["lecture-web-5xx"]}, "MetricAlarms[0].ActionsEnabled", False),
+    (D, "cloudwatch", "enable_alarm_actions", {"AlarmNames": ["lecture-web-5xx"]}, "Nothing", None),
+    (D, "cloudwatch", "describe_alarms", {"AlarmNames": ["lecture-web-5xx"]}, "MetricAlarms[0].ActionsEnabled", True),
+    (P, "autoscaling", "set_desired_capacity", {**GROUP, "DesiredCapacity": 28}, "Nothing", None),
+    (P, "autoscaling", "describe_scaling_activities", GROUP, "Activities[].StatusCode", ["Successful"]),
+    (P, "autoscaling", "describe_auto_scaling_groups", {"AutoScalingGroupNames": ["kafka-connect"]}, "AutoScalingGroups[0].[DesiredCapacity, length(Instances)]", [28, 28]),
+    (P, "autoscaling", "describe_auto_scaling_groups", {"AutoScalingGroupNames": ["no"]}, "AutoScalingGroups", []),
     (S, "rds", "describe_events", {"SourceIdentifier": "content-db", "SourceType": "db-instance", "Duration": 1440}, "Events[].EventCategories[0]", ["low storage", "backup", "backup"]),
 ]  # fmt: skip
 REFUSED: list[tuple[str, str, str, dict[str, Any], str]] = [
@@ -61,6 +77,13 @@ REFUSED: list[tuple[str, str, str, dict[str, Any], str]] = [
     (E, "logs", "start_query", {**WINDOW, "logGroupName": "/aws/lambda/no", "queryString": "fields @message"}, "ResourceNotFoundException"),
     (E, "logs", "get_query_results", {"queryId": "no"}, "ResourceNotFoundException"),
     (D, "ssm", "start_automation_execution", {"DocumentName": "No-Such"}, "AutomationDefinitionNotFoundException"),
+    (D, "ssm", "send_command", {"DocumentName": "No-Such", "InstanceIds": ["i-07aadea97ac20196f"]}, "InvalidDocument"),
+    (D, "ssm", "send_command", {"DocumentName": "Opsbot-DropCaches", "InstanceIds": ["i-00000000"]}, "InvalidInstanceId"),
+    (D, "cloudformation", "cancel_update_stack", {"StackName": "lecture-services"}, "ValidationError"),
+    (D, "cloudformation", "rollback_stack", {"StackName": "lecture-services"}, "ValidationError"),
+    (D, "cloudformation", "continue_update_rollback", {"StackName": "no"}, "ValidationError"),
+    (P, "autoscaling", "set_desired_capacity", {**GROUP, "DesiredCapacity": 33}, "ValidationError"),
+    (P, "autoscaling", "describe_scaling_activities", {"AutoScalingGroupName": "no"}, "ValidationError"),
 ]  # fmt: skip
 
 
@@ -90,7 +113,11 @@ def test_what_aws_would_refuse_is_refused(
 
 
 def test_a_query_takes_a_moment_and_can_be_stopped(enter: Any) -> None:
-    asked = {**WINDOW, "logGroupName": "/aws/lambda/grade-export", "queryString": "stats count(*) by message"}
+    asked = {
+        **WINDOW,
+        "logGroupName": "/aws/lambda/grade-export",
+        "queryString": "filter @message like 'ERROR' | stats count(*) by @message",
+    }
     logs = enter(E)("logs")
     query = logs.start_query(**asked)["queryId"]
     assert [logs.get_query_results(queryId=query)["status"] for _ in range(2)] == ["Running", "Complete"]
