@@ -50,7 +50,16 @@ def make_home(folder: Path) -> Path:
 def start(home: Path) -> tuple[subprocess.Popen[bytes], float]:
     """A daemon that is ready, and after how many seconds it was."""
     began = time.perf_counter()
-    words = [os.environ.get("PYTHON", sys.executable), "-m", "opsbot", "--home", str(home), "--log-format", "json", "serve"]
+    words = [
+        os.environ.get("PYTHON", sys.executable),
+        "-m",
+        "opsbot",
+        "--home",
+        str(home),
+        "--log-format",
+        "json",
+        "serve",
+    ]
     daemon = subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True)
     while not is_ready(home, daemon.pid):
         pause(0.005)

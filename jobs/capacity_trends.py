@@ -25,6 +25,7 @@ def run(ctx: Context, settings: CapacitySettings) -> Outcome:
             sections=capacity_sections(found),
             headline=capacity_headline(found),
             lede=capacity_lede(found),
+            idle=not ctx.environments,
         ),
         forecasts=found.noted,
     )

@@ -14,9 +14,12 @@ from opsbot.api import (
     Settings,
     Thrift,
     billed,
+    cost_background,
+    cost_cards,
     cost_findings,
     cost_headline,
     cost_lede,
+    cost_quiet,
     cost_sections,
     savings,
     savings_section,
@@ -59,7 +62,8 @@ def run(ctx: Context, settings: CostAnomalies) -> Outcome:
         limits=Limits(per_day=settings.requests_a_day, per_month=settings.requests_a_month),
         grave=Grave(usd_a_day=settings.critical_usd, percent=settings.critical_percent),
     )
-    findings = cost_findings(bills, ctx.now)
+    behind = cost_background(ctx, bills)
+    findings = cost_findings(bills, ctx.now, behind)
     # After the bills: what Cost Explorer may be asked today is theirs first.
     spare: tuple[Finding, ...] = ()
     if settings.savings:
@@ -72,8 +76,11 @@ def run(ctx: Context, settings: CostAnomalies) -> Outcome:
             period=ctx.window,
             headline=cost_headline(bills),
             lede=cost_lede(bills),
+            idle=not bills.spending and not spare,
+            quiet=cost_quiet(bills, (*findings, *spare)),
+            cards=cost_cards(bills, findings),
             sections=cost_sections(
-                bills, (*findings, *spare), also=(savings_section(spare),) if settings.savings else ()
+                bills, (*findings, *spare), behind=behind, also=(savings_section(spare),) if settings.savings else ()
             ),
         ),
     )

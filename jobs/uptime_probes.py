@@ -23,6 +23,7 @@ def run(ctx: Context, settings: NoSettings) -> Outcome:
             sections=uptime_sections(seen),
             headline=uptime_headline(seen),
             lede=uptime_lede(seen),
+            idle=not ctx.looking.probes,
         ),
         flips=seen.flips,
     )

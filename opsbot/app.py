@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import pwd
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from opsbot import channels, home, log, secrets, validation
 from opsbot import config as configuration
 from opsbot.errors import ConfigError, JobError, OpsbotError, Problem
 from opsbot.executors import child
+from opsbot.model.actor import Actor
 from opsbot.model.environment import Environment
 from opsbot.model.period import Period, show_duration
 from opsbot.ports import Channel, Store, World
@@ -103,6 +105,7 @@ class App:
             coverage_min=self.config.defaults.coverage_min / 100,
             timeout=configured.timeout or job.timeout,
             url_base=self.config.url_base,
+            whole=not environments and not tenants,
         )
 
     def request_for(self, run: Run) -> Request:
@@ -110,7 +113,7 @@ class App:
         if run.job not in self.house.jobs:
             why = "; ".join(map(str, self.in_files)) or f"there is no file jobs/{run.job}.py"
             raise JobError(f"the job {run.job} cannot be loaded: {why}", hint="see: opsbot validate")
-        return self.request(run.job, at=run.at, channels=self.channels_of(run.job))
+        return replace(self.request(run.job, at=run.at, channels=self.channels_of(run.job)), policy=self.config.policy)
 
     def request_without_job(self, run: Run) -> Request:
         """The same for a run of which only the end is told: its job's file need not load."""
@@ -123,6 +126,7 @@ class App:
             name=run.job, job=nothing, settings=nothing.settings(), at=run.at, window=window, environments=(), checks={},
             zone=self.config.timezone, command=_command(run.job, window, False, (), (), {}),
             templates=templates(self.house.home), channels=self.channels_of(run.job), url_base=self.config.url_base,
+            policy=self.config.policy,
         )  # fmt: skip
 
     def timetable(self, job: str) -> Timetable | None:
@@ -135,13 +139,20 @@ class App:
     def role_policy(self) -> dict[str, Any]:
         """The least policy for the role in each account."""
         from opsbot.aws import policy
-        from opsbot.checks import needs
+        from opsbot.checks import needs, reads_logs
+        from opsbot.checks.capacity.track import watched
+        from opsbot.checks.savings.rules import KINDS as SAVINGS
 
-        kinds, custom = needs([c for e in self.config.environments for c in self.house.catalogue.for_environment(e)]
-                              or self.house.catalogue.checks)  # fmt: skip
+        checks = [c for e in self.config.environments for c in self.house.catalogue.for_environment(e)]
+        checks = checks or list(self.house.catalogue.checks)
+        kinds, custom = needs(checks)
         payers = [environment for environment in self.config.environments if environment.payer]
+        # Whoever has his bill read is also told what he could save.
+        kinds |= SAVINGS if payers else frozenset()
+        # Limits and sizes are read only where somebody wants the forecasts.
+        kinds |= watched() if "capacity_trends" in self.config.jobs else frozenset()
         exports = [payer.cost_export for payer in payers if payer.cost_export]
-        return policy.policy(policy.actions(kinds, bool(custom), bool(payers)), exports)
+        return policy.policy(policy.actions(kinds, bool(custom), bool(payers), reads_logs(checks)), exports)
 
     def own_policy(self) -> dict[str, Any]:
         """The least policy for the identity opsbot itself runs as: exactly what config.toml makes it do."""
@@ -154,13 +165,15 @@ class App:
             mails=any(channel.get("via") == "ses" for channel in told.channels.values()),
             logs=told.daemon.logs_group or "",
             metrics=tuple(self._namespaces()),
+            topics=[str(channel["topic"]) for channel in told.channels.values() if channel.get("topic")],
+            texts=any(channel.get("kind") == "sns" and channel.get("phone") for channel in told.channels.values()),
         )
         if not found["Statement"]:
             raise ConfigError(
                 [
                     Problem(
                         "config.toml",
-                        "nothing in it needs a permission of opsbot's own: no role_arn, no secret in AWS, no SES",
+                        "nothing in it needs a permission of opsbot's own: no role_arn, no secret in AWS, no SES, no SNS",
                     )
                 ]
             )
@@ -168,12 +181,14 @@ class App:
 
     def _namespaces(self) -> Iterator[str]:
         """Where opsbot publishes metrics of its own."""
-        from opsbot.aws.publish import NAMESPACE
+        from opsbot.aws import publish, publish_jobs
 
         if metric := self.config.daemon.heartbeat_metric:
             yield metric.rpartition("/")[0]
         if any(probe.publish for probe in self.house.probes):
-            yield NAMESPACE
+            yield publish.NAMESPACE
+        if any(self.config.job(name).publish for name in self.job_names):
+            yield publish_jobs.NAMESPACE
 
 
 def load(option: Path | None, *, log_format: str = "text", verbose: bool = False) -> App:
@@ -196,22 +211,41 @@ def load_for_run(option: Path | None, *, log_format: str = "text", verbose: bool
     return App(house, tuple(in_files))
 
 
+def actor(via: str = "cli") -> Actor:
+    """Who is at the keyboard: as AWS says, where somebody is signed in, and by the login of this machine.
+
+    The login is the system's own word: what the environment says of it anybody could set."""
+    from opsbot.aws import identity
+
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        # A container's user may have no name.
+        name = f"uid-{os.getuid()}"
+    return Actor(login=f"{name}@{platform.node()}", arn=identity.caller(), via=via)
+
+
 def whoami() -> str:
     """Which process of which machine this is, as the owner of a run by hand."""
     return f"{platform.node()}:{os.getpid()}"
 
 
 @contextmanager
-def world(app: App, *, channels: Collection[str] = (), sending: bool = True) -> Iterator[World]:
+def world(
+    app: App, *, channels: Collection[str] = (), beside: Collection[str] = (), sending: bool = True
+) -> Iterator[World]:
     """Everything impure, built for one use; only the channels that are named, so that the others' secrets are not needed.
 
-    Without `sending` theirs are not needed either: messages are only written, and another process delivers them."""
+    Of those `beside` one that cannot be opened says so on its messages. Without `sending` no secrets are needed at all:
+    messages are only written, and another process delivers them."""
     with aws(app.config) as cloud:
-        reachable = {name: _channel(app.config, name, secret if sending else str) for name in channels}
+        reachable = {name: _open(app.config, name, secret if sending else str) for name in beside}
+        reachable |= {name: _channel(app.config, name, secret if sending else str) for name in channels}
         store = app.store()
         yield World(
             cloud=cloud, channels=reachable, store=store, now=now, uptime=store.uptime(), probes=app.house.probes,
             maintenance=app.config.maintenance, bills=cloud, costs=store.costs(), trends=store.trends(),
+            budgets=app.config.budgets, everywhere=app.config.environments, logs=cloud, incidents=store.incidents(),
         )  # fmt: skip
 
 
@@ -268,12 +302,13 @@ def templates(place: home.Home) -> tuple[BaseLoader, ...]:
 
 
 def _channel(config: Config, name: str, read: Callable[[str], str] = secret) -> Channel:
-    from opsbot.aws import mail
+    from opsbot.aws import mail, notify
+    from opsbot.probes import guard
 
     settings, problems = channels.decode(name, config.channels[name])
     if settings is None:
         raise ConfigError(problems)
-    return channels.build(name, settings, secret=read, ses=mail.send)
+    return channels.build(name, settings, secret=read, ses=mail.send, sns=notify.Sns(), guard=guard.verdict, now=now)
 
 
 def config_of(place: home.Home) -> Config:
@@ -300,9 +335,21 @@ def reach(place: home.Home) -> tuple[Store, dict[str, Channel]]:
     return store_of(place, config), {name: _open(config, name) for name in config.channels}
 
 
-def _open(config: Config, name: str) -> Channel:
+def reach_on_paper(place: home.Home) -> tuple[Config, SqlStore, dict[str, Channel]]:
+    """All that writing notices needs of a home, and no secret: another process delivers them. Raises ConfigError,
+    StoreError."""
+    config = config_of(place)
+    return config, store_of(place, config), on_paper(config)
+
+
+def on_paper(config: Config) -> dict[str, Channel]:
+    """Every channel as far as writing messages needs it."""
+    return {name: _open(config, name, str) for name in config.channels}
+
+
+def _open(config: Config, name: str, read: Callable[[str], str] = secret) -> Channel:
     try:
-        return _channel(config, name)
+        return _channel(config, name, read)
     except OpsbotError as error:
         return channels.ClosedChannel(name, config.channels[name].get("kind"), error)
 

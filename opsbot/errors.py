@@ -6,6 +6,8 @@ OpsbotError              anything opsbot can explain; carries a hint: what to do
 │   └── PlanTooDear      reading would cost more than the limit allows; nothing was asked
 ├── DeliveryError        a channel did not take a message
 ├── StoreError           the state could not be read or written
+├── RunbookError         a runbook cannot be read, or what it asks for is refused
+├── IncidentError        an incident that is not there, or is past what was asked
 └── JobError             a job file could not be loaded or its run raised
 """
 
@@ -108,6 +110,14 @@ class StoreError(OpsbotError):
 
 class Fenced(StoreError):
     """A run that is somebody else's by now, or was given up: what this attempt found out is not kept."""
+
+
+class RunbookError(OpsbotError):
+    """A runbook cannot be read, a step's arguments are wrong, or a change is refused: nothing was changed."""
+
+
+class IncidentError(OpsbotError):
+    """An incident that is not there, or is past what was asked of it."""
 
 
 class JobError(OpsbotError):

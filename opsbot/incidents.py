@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from opsbot.alerting import Call
 from opsbot.audit import Act
 from opsbot.errors import IncidentError
 from opsbot.model.actor import Actor
+from opsbot.model.alert import Alert, Change, ChangeKind
 from opsbot.model.finding import Finding
 from opsbot.model.incident import Entry, EntryKind, Incident, IncidentState, Role
 from opsbot.model.status import Priority
@@ -17,6 +19,10 @@ Changed = tuple[Incident, tuple[Entry, ...]]
 Step = Callable[[Incident], Changed]
 
 REOPENED_WITHIN = timedelta(hours=24)
+LOOKS_AGAIN = timedelta(minutes=10)
+OPSBOT = Actor(login="opsbot", via="daemon")
+"""Who does what nobody typed."""
+_LISTED = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,85 @@ def opened(
     return incident, entry, replace(by.act("open", title=title, priority=priority.value), environment=where)
 
 
+def of_call(call: Call, now: datetime) -> tuple[Incident, Entry, Act]:
+    """A new incident as a route calls for it."""
+    by = By(actor=OPSBOT, now=now)
+    title, first = _title(call), call.alerts[0]
+    incident, _, act = opened(
+        by, title, call.priority, tenant=call.tenant, findings=[alert.finding for alert in call.alerts]
+    )
+    began = min(alert.since for alert in call.alerts)
+    seen = min(alert.fired_at or now for alert in call.alerts)
+    runbook = next((alert.finding.runbook for alert in call.alerts if alert.finding.runbook), "")
+    places = {alert.finding.environment for alert in call.alerts}
+    incident = replace(
+        incident, key=call.key, runbook=runbook, began_at=min(began, seen), detected_at=min(seen, now),
+        look_at=now if call.diagnose and runbook else None, environment=first.finding.environment if len(places) == 1 else "",
+    )  # fmt: skip
+    said = f"opened as {call.priority} by the route {call.route}: {title}"
+    act = replace(act, detail=tuple(sorted((*act.detail, ("route", call.route)))), environment=incident.environment)
+    return incident, by.entry(EntryKind.OPENED, said, _lines(call.alerts)), act
+
+
+def joined(incident: Incident, call: Call, now: datetime) -> Changed:
+    """More alerts of the same trouble, or one that fires again. What is more urgent makes the incident so, and what was
+    well is not any more."""
+    by = By(actor=OPSBOT, now=now)
+    known = set(incident.alerts)
+    new = tuple(alert.key for alert in call.alerts if alert.key not in known)
+    number = len(call.alerts)
+    said = f"{number} alert{'s' if number > 1 else ''} more" if new else "it fires again"
+    entries = [by.entry(EntryKind.ALERT, said, _lines(call.alerts))]
+    changed = replace(incident, alerts=(*incident.alerts, *new))
+    if call.priority < incident.priority:
+        entries.append(by.entry(EntryKind.PRIORITY, f"{incident.priority} became {call.priority}"))
+        changed = replace(changed, priority=call.priority)
+    if incident.state is IncidentState.MITIGATED:
+        state = IncidentState.ACKED if incident.acked_at else IncidentState.OPEN
+        changed = replace(changed, state=state, mitigated_at=None)
+    return changed, tuple(entries)
+
+
+def moved_on(incident: Incident, changes: Sequence[tuple[Alert, Change]], fires: bool, now: datetime) -> Changed:
+    """What became of its alerts. When the last one is over users are well; people say when the incident is."""
+    by = By(actor=OPSBOT, now=now)
+    told = [(alert, change) for alert, change in changes if change.kind is not ChangeKind.FIRED]
+    entries = [by.entry(EntryKind.ALERT, said, lines) for said, lines in _told(told)]
+    if fires or incident.state is IncidentState.MITIGATED or not any(c.kind is ChangeKind.RESOLVED for _, c in told):
+        return incident, tuple(entries)
+    entries.append(
+        by.entry(EntryKind.MITIGATED, f"all its alerts are over; to end it: opsbot incident resolve {incident.id}")
+    )
+    return replace(incident, state=IncidentState.MITIGATED, mitigated_at=incident.mitigated_at or now), tuple(entries)
+
+
+def _told(changes: Sequence[tuple[Alert, Change]]) -> Iterator[tuple[str, list[str]]]:
+    if len(changes) == 1:
+        alert, change = changes[0]
+        yield f"{alert.key}: {change.reason}", []
+        return
+    for kind in dict.fromkeys(change.kind for _, change in changes):
+        mine = [(alert, change) for alert, change in changes if change.kind is kind]
+        yield f"{len(mine)} alerts {kind}", _cut([f"{alert.key}: {change.reason}" for alert, change in mine])
+
+
+def _title(call: Call) -> str:
+    first, number = call.alerts[0].finding, len(call.alerts)
+    if call.storm:
+        return f"storm of {number} alerts" + (f" for {call.tenant}" if call.tenant else "")
+    name = first.title or first.check
+    place = f"{first.environment}: " if first.environment else ""
+    return f"{place}{name}, {first.resource}" + (f" and {number - 1} more" if number > 1 else "")
+
+
+def _lines(alerts: Sequence[Alert]) -> list[str]:
+    return _cut([f"{alert.status.value} {alert.key}: {alert.finding.summary}" for alert in alerts])
+
+
+def _cut(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= _LISTED else [*lines[:_LISTED], f"and {len(lines) - _LISTED} more"]
+
+
 def acked(by: By, text: str = "") -> Step:
     """Somebody has it. A second acknowledgement changes who, not when it was first acknowledged."""
 
@@ -82,6 +167,28 @@ def noted(by: By, text: str, kind: EntryKind = EntryKind.NOTE, lines: Sequence[s
 
     def step(incident: Incident) -> Changed:
         return incident, (by.entry(kind, text, lines),)
+
+    return step
+
+
+def looking(by: By) -> Step:
+    """Its runbook is about to look by itself; whoever dies over it is followed by another, within half an hour."""
+
+    def step(incident: Incident) -> Changed:
+        if incident.look_at is None or incident.look_at > by.now:
+            raise IncidentError(f"{incident.id}: its runbook looks already, or has looked")
+        again = by.now + LOOKS_AGAIN
+        late = again >= incident.opened_at + 3 * LOOKS_AGAIN
+        return replace(incident, look_at=None if late else again), ()
+
+    return step
+
+
+def looked(by: By, trouble: str = "") -> Step:
+    """It has, and its run tells what it saw; or it could not, and here is why."""
+
+    def step(incident: Incident) -> Changed:
+        return replace(incident, look_at=None), (by.entry(EntryKind.RUNBOOK, trouble),) if trouble else ()
 
     return step
 

@@ -65,10 +65,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Generic[S]):
-    """`schedule` is five cron fields with weekday names. `window` is how far back the job judges."""
+    """`schedule` is five cron fields with weekday names. `window` is how far back the job judges. `parts`: it asks for
+    metrics more than once, whatever the first answer was, so that an estimate goes on to its end; it keeps nothing on its way."""
 
     run: Callable[[Context, S], Outcome]
     schedule: str
     settings: type[S]
     window: timedelta = timedelta(hours=24)
     timeout: timedelta = timedelta(minutes=10)
+    parts: bool = False

@@ -83,6 +83,7 @@ def judge(home: Home, draft: Draft, jobs: Jobs, in_files: Sequence[Problem]) -> 
     in_parts = [*in_checks, *_in_runbooks(draft.tables, home), *_in_channels(draft.tables)]
     in_parts += [Problem(show_path(NAME, path), what) for path, what in in_probes]
     in_parts += [*_in_jobs(draft.tables, jobs, home), *_in_holidays(draft), *_in_blackouts(draft.tables, home)]
+    in_parts += _in_maintenance(draft, checks, probes)
     in_config = [*draft.problems, *(problem for problem in in_parts if problem.where not in told)]
     problems = (*draft.in_order(in_config), *in_files)
     return House(home=home, draft=draft, problems=problems, catalogue=checks, jobs=jobs, probes=probes)
@@ -224,6 +225,23 @@ def _in_blackouts(tables: Tables, home: Home) -> Iterator[Problem]:
             if not any(fnmatchcase(name, glob) for name in files):
                 where = show_path(NAME, ("blackouts", place, "jobs", index))
                 yield Problem(where, f"no job is called {glob!r}{nearest(glob, files)}")
+
+
+def _in_maintenance(draft: Draft, checks: Catalogue, probes: Sequence[Probe]) -> Iterator[Problem]:
+    """Globs that nothing answers to: the window would excuse nothing, and people would find out that night."""
+    known = {
+        "environments": [environment.name for environment in _environments(draft.tables)],
+        "probes": [probe.name for probe in probes],
+        "checks": [check.name for check in checks.checks],
+    }
+    # While a probe is wrong there are none to compare with.
+    told = [key for key in known if key != "probes" or probes or not draft.tables.get("probes")]
+    for place, row in rules.rows(draft.tables, "maintenance"):
+        for key in told:
+            for index, glob in rules.texts(row.get(key)):
+                if glob != "*" and not any(fnmatchcase(name, glob) for name in known[key]):
+                    where = show_path(NAME, ("maintenance", place, key, index))
+                    yield Problem(where, f"no {key.removesuffix('s')} is called {glob!r}{nearest(glob, known[key])}")
 
 
 def _in_settings(where: str, job: Job[Any], table: Tables) -> Iterator[Problem]:

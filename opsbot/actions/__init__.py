@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from opsbot.actions import (
+    alarm_actions,
     alarms,
     alb_targets,
+    asg_desired,
+    asg_group,
     certificate,
+    cfn_rollback,
     cloudformation,
     cloudtrail,
     cost,
@@ -25,12 +29,14 @@ from opsbot.actions import (
     probe,
     rds_instance,
     ssm_automation,
+    ssm_command,
 )
 from opsbot.actions.action import Action, Bench, Intent, NotThere, through
 
 _ALL: tuple[Action[Any], ...] = (
     alarms.ACTION,
     alb_targets.ACTION,
+    asg_group.ACTION,
     certificate.ACTION,
     cloudformation.ACTION,
     cloudtrail.ACTION,
@@ -42,12 +48,17 @@ _ALL: tuple[Action[Any], ...] = (
     metric.ACTION,
     probe.ACTION,
     rds_instance.ACTION,
+    alarm_actions.DISABLE,
+    alarm_actions.ENABLE,
+    asg_desired.ACTION,
+    cfn_rollback.ACTION,
     ecs_definition.ACTION,
     ecs_redeploy.ACTION,
     ecs_scale.ACTION,
     lambda_alias.ACTION,
     lambda_concurrency.ACTION,
     ssm_automation.ACTION,
+    ssm_command.ACTION,
 )
 
 ACTIONS: dict[str, Action[Any]] = {action.name: action for action in _ALL}

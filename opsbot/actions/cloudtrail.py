@@ -12,14 +12,10 @@ from pydantic import Field
 from opsbot.actions.action import Action, Bench, Given, Span
 from opsbot.actions.telling import clock, many, said
 from opsbot.model.runbook import Answer
+from opsbot.model.trail import NOISE, WRITES
 
 PAGES = 4
 READS = ("cloudtrail:LookupEvents",)
-# What programs do all day and no person looks for.
-_NOISE = frozenset({
-    "AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "CreateLogStream", "Decrypt", "GenerateDataKey",
-    "PutLogEvents", "RegisterContainerInstance", "SubmitTaskStateChange", "UpdateInstanceInformation",
-})  # fmt: skip
 
 
 class CloudtrailGiven(Given):
@@ -33,14 +29,14 @@ class CloudtrailGiven(Given):
 def changes(bench: Bench, since: timedelta) -> Iterator[Mapping[str, Any]]:
     """Events that changed something, newest first. The API allows two calls a second, so every step asks the same."""
     asked: dict[str, Any] = {
-        "LookupAttributes": [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}],
+        "LookupAttributes": [WRITES],
         "StartTime": bench.now - since,
         "EndTime": bench.now,
         "MaxResults": 50,
     }
     for _ in range(PAGES):
         page = bench.ask("cloudtrail", "lookup_events", **asked)
-        yield from (event for event in page.get("Events") or () if event.get("EventName") not in _NOISE)
+        yield from (event for event in page.get("Events") or () if event.get("EventName") not in NOISE)
         if not page.get("NextToken"):
             return
         asked["NextToken"] = page["NextToken"]

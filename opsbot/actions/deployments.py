@@ -8,13 +8,7 @@ from opsbot.actions import cloudtrail
 from opsbot.actions.action import Action, Bench, Given, Span
 from opsbot.actions.telling import many
 from opsbot.model.runbook import Answer
-
-_DEPLOYS = (
-    "CreateDeployment", "CreateStack", "ExecuteChangeSet", "ModifyDBInstance", "ModifyDBParameterGroup",
-    "PublishVersion", "PutImage", "RegisterTaskDefinition", "StartInstanceRefresh", "UpdateAlias",
-    "UpdateDistribution", "UpdateFunctionCode", "UpdateFunctionConfiguration", "UpdateService", "UpdateStack",
-    "UpdateStage",
-)  # fmt: skip
+from opsbot.model.trail import deploys
 
 
 class DeploymentsGiven(Given):
@@ -26,7 +20,7 @@ class DeploymentsGiven(Given):
 
 def look(bench: Bench, given: DeploymentsGiven) -> Answer:
     """Raises CloudError."""
-    found = [one for one in cloudtrail.changes(bench, given.since) if _deploys(str(one.get("EventName", "")))]
+    found = [one for one in cloudtrail.changes(bench, given.since) if deploys(str(one.get("EventName", "")))]
     ours = [one for one in found if given.about and cloudtrail.names(one, given.about)]
     hours = f"{given.since.total_seconds() / 3600:g} h"
     if not found:
@@ -39,11 +33,6 @@ def look(bench: Bench, given: DeploymentsGiven) -> Answer:
         values={"count": len(found), "ours": len(ours), "who": last[1]},
         alarming=bool(ours),
     )
-
-
-def _deploys(event: str) -> bool:
-    """Lambda's events carry the API's date, such as UpdateFunctionCode20150331v2."""
-    return event.startswith(_DEPLOYS)
 
 
 ACTION = Action(

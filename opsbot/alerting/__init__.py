@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from opsbot.alerting.advance import Patience, advance
 from opsbot.alerting.book import Book, Looked, Turned
+from opsbot.alerting.calling import Call
 from opsbot.alerting.muting import Dependency
 from opsbot.alerting.policy import Policy, carried
 from opsbot.alerting.routing import Route, Tried, dedup_key, group_of, routes_of, sample, tried
@@ -14,6 +15,7 @@ from opsbot.alerting.turn import turn
 
 __all__ = [
     "Book",
+    "Call",
     "Dependency",
     "Looked",
     "Patience",

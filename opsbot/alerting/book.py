@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from opsbot.alerting.calling import Call
 from opsbot.model.alert import Alert, Change, Notice, Silence, Storm, Told
 from opsbot.model.environment import Environment
 from opsbot.model.finding import Finding
@@ -39,9 +40,11 @@ class Looked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turned:
-    """What is to be kept, dropped and said, all of it in one transaction. `due` is when time alone brings the next turn.
+    """What is to be kept, dropped and said, all of it in one transaction. `at` is its moment, `due` when time alone brings the
+    next one.
 
     `untold` are the groups and channels with nothing open any more; `withdrawn` the messages that nobody needs now.
+    `calls` are the incidents that are wanted.
     """
 
     alerts: tuple[Alert, ...] = ()
@@ -53,4 +56,6 @@ class Turned:
     notices: tuple[Notice, ...] = ()
     withdrawn: tuple[str, ...] = ()
     changes: tuple[tuple[Alert, Change], ...] = ()
+    calls: tuple[Call, ...] = ()
+    at: datetime
     due: datetime | None = None

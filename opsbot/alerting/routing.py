@@ -28,7 +28,9 @@ GROUPED = (*NAMES, "alert")
 class Route:
     """`match` are names and globs, of which one must fit for each name; none fits everything. `repeat` None: never again.
 
-    `interval` is how long news that are not worse than what is known wait for more of their kind.
+    `wait` is how long the first word on a group waits for what fires a moment later, `interval` how long news that are not
+    worse than what is known wait for more of their kind. `incident`: what begins to fire on it opens one; `diagnose`: and
+    its runbook looks at once.
     """
 
     name: str
@@ -39,6 +41,9 @@ class Route:
     repeat: timedelta | None = timedelta(hours=4)
     interval: timedelta = timedelta(minutes=5)
     goes_on: bool = False
+    wait: timedelta = timedelta(0)
+    incident: bool = False
+    diagnose: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

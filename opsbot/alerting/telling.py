@@ -249,7 +249,7 @@ def _say(
     interval = (
         STORM_INTERVAL if group.storm else min((route.interval for _, route in group.members), default=timedelta(0))
     )
-    not_before = left_at + interval if left_at and not reason.urgent else None
+    not_before = left_at + interval if left_at and not reason.urgent else _gathers_until(group, told, base, waits, now)
     still = {mention.key for mention in mentions}
     firing = [alert for alert, _ in group.members if alert.key in still]
     over = _gone(base, mentions, alerts)
@@ -264,6 +264,17 @@ def _say(
         before_at=left_at, acked=reason.action is Action.ACKNOWLEDGE or bool(told and told.acked and not reason.fresh),
     )  # fmt: skip
     return Said(told=kept, notice=notice)
+
+
+def _gathers_until(
+    group: Group, told: Told | None, base: Sequence[Mention], waits: bool, now: datetime
+) -> datetime | None:
+    """The first word on a group waits for what fires a moment later, however much of it comes meanwhile."""
+    latest = now + min((route.wait for _, route in group.members), default=timedelta(0))
+    if told is None:
+        return latest
+    # A clock that was ahead makes nobody wait for it.
+    return min(told.at, latest) if waits and not base else None
 
 
 def _end(
@@ -327,6 +338,7 @@ def _notice(
         opened_at=told.opened_at if told else now, firing=tuple(order[:LISTED]), over=tuple(ended[:LISTED]),
         fires=len(firing), ended=len(over), counts=_counts(firing or over), fresh=reason.fresh,
         ack=next((alert.ack for alert in order if alert.ack), None) if all(a.ack for a in order) else None,
+        edits=told.message_id if told else None,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from opsbot.alerting.advance import SKEW, advance, close, is_trouble, restless, settle
 from opsbot.alerting.blindness import own_findings
 from opsbot.alerting.book import Book, Looked, Turned
+from opsbot.alerting.calling import called
 from opsbot.alerting.muting import causes_of, renewed, why_muted
 from opsbot.alerting.policy import Policy
 from opsbot.alerting.routing import Route, dedup_key, group_of, routes_of
@@ -42,6 +43,7 @@ def turn(book: Book, policy: Policy, now: datetime, new_id: Callable[[], str], l
     raging = weather((alerts[k] for k, routes in told_of.items() if routes and not alerts[k].muted),
                      book.storms, policy.storm, now, new_id)  # fmt: skip
     _sweep_up(alerts, told_of, raging, book, now)
+    calls = called(alerts, told_of)
     news = News(unmuted=unmuted, lapsed=lapsed, reasons={alert.key: change.reason for alert, change in changes})
     before = {(one.key, one.channel): one for one in book.told}
     said = _tell(_groups(alerts, told_of, policy), before, book, alerts, policy, news, now, new_id)
@@ -58,6 +60,8 @@ def turn(book: Book, policy: Policy, now: datetime, new_id: Callable[[], str], l
         notices=tuple(one.notice for one in said.values() if one.notice is not None),
         withdrawn=tuple(one.withdrawn for one in said.values() if one.withdrawn),
         changes=tuple(changes),
+        calls=calls,
+        at=now,
         due=_due(alerts, told.values(), _current(book.silences, silences), raging, policy, now),
     )
 

@@ -16,7 +16,13 @@ POINTS = 396_000.0
 RECENT_POINTS = 180_000.0
 RECENT_SECONDS = 3 * 3600
 # LookupEvents is allowed twice a second and in bursts: it starts ten times faster and falls to that when throttled.
-CALLS = {"GetMetricData": 45.0, "ListMetrics": 20.0, "DescribeAlarmHistory": 2.0, "DescribeAlarms": 8.0, "LookupEvents": 20.0}
+CALLS = {
+    "GetMetricData": 45.0,
+    "ListMetrics": 20.0,
+    "DescribeAlarmHistory": 2.0,
+    "DescribeAlarms": 8.0,
+    "LookupEvents": 20.0,
+}
 
 FIRST_SHARE, LEAST_SHARE, MOST_SHARE = 0.75, 0.1, 0.95
 CLIMB = 0.02

@@ -5,6 +5,8 @@ from __future__ import annotations
 from opsbot.errors import DeliveryError, OpsbotError
 from opsbot.model.message import Format, Message
 
+_FORMATS = {"slack": Format.SLACK, "pagerduty": Format.EVENT, "sns": Format.TEXT, "webhook": Format.JSON}
+
 
 class ClosedChannel:
     """Stands for a channel whose secret cannot be read, or whose table is wrong."""
@@ -16,11 +18,11 @@ class ClosedChannel:
     readable = False
 
     def __init__(self, name: str, kind: object, why: OpsbotError) -> None:
-        self.format = Format.SLACK if kind == "slack" else Format.EMAIL
+        self.format = _FORMATS.get(str(kind), Format.EMAIL)
         self._name = name
         self._why = why
 
-    def send(self, message: Message, thread: str) -> str:
+    def send(self, message: Message, thread: str, card: str = "") -> str:
         """Raises DeliveryError: a person must correct the configuration first."""
         raise self._refusal()
 
@@ -28,7 +30,7 @@ class ClosedChannel:
         """Raises DeliveryError."""
         raise self._refusal()
 
-    def find(self, message: Message) -> str | None:
+    def find(self, message: Message, thread: str = "") -> str | None:
         """Nothing can be looked up before it is open. Raises DeliveryError."""
         raise self._refusal()
 

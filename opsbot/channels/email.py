@@ -117,7 +117,7 @@ class EmailChannel:
     def patience(self) -> float:
         return self._settings.timeout
 
-    def send(self, message: Message, thread: str) -> str:
+    def send(self, message: Message, thread: str, card: str = "") -> str:
         """One attempt, to those of our recipients that `message.to` names. Raises DeliveryError; with
         `remaining` where some have it now: they must not get it again. `thread` is the Message-ID it answers."""
         recipients = self._recipients(message)
@@ -135,7 +135,7 @@ class EmailChannel:
             with self._talking() as smtp:
                 _accepted(smtp.noop(), "NOOP")
 
-    def find(self, message: Message) -> str | None:
+    def find(self, message: Message, thread: str = "") -> str | None:
         """Nobody can look into the recipients' mailboxes."""
         return None
 

@@ -46,7 +46,7 @@ class FileChannel:
     def to(self) -> str:
         return str(self._folder)
 
-    def send(self, message: Message, thread: str) -> str:
+    def send(self, message: Message, thread: str, card: str = "") -> str:
         """A file appears whole or not at all. Raises DeliveryError."""
         path = self._path(message)
         part = path.with_name(f".{path.name}.part")
@@ -70,7 +70,7 @@ class FileChannel:
         except OSError as error:
             raise _refused(self._folder, error) from error
 
-    def find(self, message: Message) -> str | None:
+    def find(self, message: Message, thread: str = "") -> str | None:
         path = self._path(message)
         return str(path) if path.is_file() else ""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from http.client import HTTPException
@@ -19,11 +19,14 @@ from pydantic import AfterValidator, Field
 from opsbot.channels.plain import LONGEST, parts
 from opsbot.channels.settings import SecretReference, Settings, printable, unsecret
 from opsbot.errors import DeliveryError
-from opsbot.model.message import Format, Message
+from opsbot.model.message import Action, Format, Message
+from opsbot.model.status import Priority
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient
     from slack_sdk.errors import SlackApiError
+
+log = logging.getLogger(__name__)
 
 EVENT = "opsbot_outbox"
 # Our clock and Slack's need not agree to the second; a message from before the outbox wrote it cannot be ours.
@@ -35,6 +38,10 @@ _QUIET = {"unfurl_links": False, "unfurl_media": False}
 _LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
 _DOUBTFUL = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 _TOO_FANCY = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "too_many_attachments"}
+# The card is gone, or may not be edited any more: people are told by a new one.
+_CARD_GONE = {
+    "message_not_found", "cant_update_message", "edit_window_closed", "thread_locked", "is_inactive",
+}  # fmt: skip
 # Not this message's fault: nothing gets through until a person changes something.
 _SHUT = {
     "invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "channel_not_found",
@@ -67,12 +74,14 @@ class SlackSettings(Settings):
     """`channel` is the id (C0123456), because only ids can be read back; `name` is what people call it (#ops).
 
     Slack takes a message a second and channel, and a little less is safe: `max_per_minute`; 0 is without a limit.
+    `mention` are ids of people (U...) or groups (S...) whom a P0 or P1 calls: an edited card and its thread call nobody.
     """
 
     kind: Literal["slack"]
     token: SecretReference
     channel: Annotated[str, AfterValidator(_channel_id)]
     name: str = ""
+    mention: Annotated[list[Annotated[str, Field(pattern=r"^[UWS][A-Z0-9]{4,}$")]], Field(default_factory=list)]
     base_url: Annotated[str, Field(pattern=r"^https?://\S+$")] = "https://slack.com/api/"
     timeout: Annotated[float, Field(gt=0, le=60)] = 10.0
     max_per_minute: Annotated[int, Field(ge=0, le=6000)] = 57
@@ -102,26 +111,43 @@ class SlackChannel:
     def patience(self) -> float:
         return self._settings.timeout
 
-    def send(self, message: Message, thread: str) -> str:
+    def send(self, message: Message, thread: str, card: str = "") -> str:
         """One attempt; if Slack will not take the blocks, their text without them, within the attempt if it fits one
-        message, else as `instead` of the error. Raises DeliveryError."""
-        post = _payload(message) | {"channel": self._settings.channel, "metadata": _metadata(message)}
+        message, else as `instead` of the error. A card that somebody deleted is posted anew. Raises DeliveryError."""
+        post = _payload(message) | {"channel": self._settings.channel}
+        if card:
+            try:
+                return self._posted("chat.update", {"ts": card.rpartition("/")[2], "blocks": []} | post)
+            except _CardGone:
+                log.info("card is gone, a new one is posted", extra={"message_id": message.id})
+        if self._calls(message):
+            post["blocks"] = [*(post.get("blocks") or _as_block(post)), _mention(self._settings.mention)]
+        # Whatever becomes of its words, a card keeps the id of the message that posted it: Slack leaves the metadata alone.
+        post["metadata"] = _metadata(message)
         if thread:
             post["thread_ts"] = thread.rpartition("/")[2]
+        return self._posted("chat.postMessage", post)
+
+    def _calls(self, message: Message) -> bool:
+        """Whether somebody is to be called by name."""
+        urgent = message.action is Action.TRIGGER and message.priority in (Priority.P0, Priority.P1)
+        return urgent and bool(self._settings.mention)
+
+    def _posted(self, method: str, post: dict[str, Any]) -> str:
         try:
-            answer = self._call("chat.postMessage", post)
+            answer = self._call(method, post)
         except _TooFancy as error:
-            answer = self._call("chat.postMessage", _plain(post, error))
-        return f"{answer.get('channel', self._settings.channel)}/{answer.get('ts', '')}"
+            answer = self._call(method, _plain(post, error))
+        return f"{answer.get('channel', self._settings.channel)}/{answer.get('ts') or post.get('ts', '')}"
 
     def check(self) -> None:
         """Whether the token is good, without telling anybody anything. Raises DeliveryError."""
         self._call("auth.test", {})
 
-    def find(self, message: Message) -> str | None:
+    def find(self, message: Message, thread: str = "") -> str | None:
         """None when the app may not read the channel. Raises DeliveryError when Slack does not answer."""
         try:
-            return self._find(message)
+            return self._find_reply(message, thread.rpartition("/")[2]) if thread else self._find(message)
         except DeliveryError as error:
             if error.permanent:
                 return None
@@ -203,6 +229,10 @@ class _TooFancy(DeliveryError):
     """Slack will not take these blocks; it would take the plain text."""
 
 
+class _CardGone(DeliveryError):
+    """There is nothing to edit any more, or nobody may."""
+
+
 def _translated(where: str, status: int, code: str, retry_after: object) -> DeliveryError:
     """Slack's answer as one of ours. An answer with a code of Slack's is a clear no; anything else leaves doubt."""
     if status == 429 or code in _LIMITED:
@@ -212,9 +242,15 @@ def _translated(where: str, status: int, code: str, retry_after: object) -> Deli
     if status >= 500 or code in _DOUBTFUL or not re.fullmatch(r"[a-z0-9_]+", code):
         what = f"{where}: Slack answered {status} {code}".rstrip()
         return DeliveryError(what, permanent=False, ambiguous=True, peer=True)
-    kind: Callable[..., DeliveryError] = _TooFancy if code in _TOO_FANCY else DeliveryError
+    kind = _KINDS.get(code, DeliveryError)
     hint = _HINTS.get(code, "look the code up in Slack's documentation of the method")
     return kind(f"{where}: Slack refused it: {code}", permanent=True, peer=code in _SHUT, hint=hint)
+
+
+_KINDS: dict[str, Callable[..., DeliveryError]] = {
+    **dict.fromkeys(_TOO_FANCY, _TooFancy),
+    **dict.fromkeys(_CARD_GONE, _CardGone),
+}
 
 
 def _seconds(value: object) -> float:
@@ -255,7 +291,19 @@ def _plain(post: dict[str, Any], refused: DeliveryError) -> dict[str, Any]:
         bodies = tuple(orjson.dumps(_QUIET | {"text": text}) for text in told)
         what = f"{refused.message}; it follows as {len(bodies)} plain messages"
         raise DeliveryError(what, permanent=False, instead=bodies)
-    return {name: value for name, value in post.items() if name != "blocks"} | {"text": told[0]}
+    # An edit without blocks would leave the old ones standing.
+    bare: dict[str, Any] = {"blocks": []} if "ts" in post else {}
+    return {name: value for name, value in post.items() if name != "blocks"} | {"text": told[0]} | bare
+
+
+def _as_block(post: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The words of a message without blocks, so that something may stand under them."""
+    return [{"type": "section", "text": {"type": "mrkdwn", "text": str(post.get("text") or "")[:3000]}}]
+
+
+def _mention(ids: Sequence[str]) -> dict[str, Any]:
+    named = " ".join(f"<!subteam^{id}>" if id.startswith("S") else f"<@{id}>" for id in ids)
+    return {"type": "section", "text": {"type": "mrkdwn", "text": named}}
 
 
 def _metadata(message: Message) -> dict[str, Any]:

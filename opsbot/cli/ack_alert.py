@@ -24,7 +24,7 @@ def acknowledge(options: Options, key: str, group: str, reason: str, who: str | 
     firing = [alert.key for alert in alerts.all() if alert.fires]
     chosen = _of_group(group, alerts.told(), firing) if group else _chosen(key, firing)
     name = who or whoever()
-    for one in alerts.acknowledge(chosen, name, reason, app.now()):
+    for one in alerts.acknowledge(chosen, name, reason, app.now(), app.actor()):
         click.echo(f"{one} is in {name}'s hand; it is told again if it becomes worse")
     store.close()
     told = [message.channel for message in take_turn(options).messages]

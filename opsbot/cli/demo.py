@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from typing import Any
 
 import click
 
-from opsbot.cli import Options
+from opsbot.cli import Options, demo_probes
 
 _NEEDS = "the demo needs its extra packages; install them with: pip install 'opsbot[demo]'"
 
@@ -48,7 +49,11 @@ def demo(out: Path, at: str | None, scenario: Path | None, serve: bool) -> int:
     place.clear()
     with place.peers() as peers:
         place.write_home(peers, page=_free_port(8080) if serve else None)
-        verdicts = [place.play(job, peers) for job in place.jobs()]
+        with place.probing(peers) as probed:
+            jobs = place.jobs()
+            verdicts = [place.play(job, peers) for job in jobs if job != demo_probes.JOB]
+            probed()
+            verdicts += [place.play(job, peers) for job in jobs if job == demo_probes.JOB]
         _tell(place, verdicts)
         return place.serve(peers) if serve else 0
 
@@ -72,6 +77,7 @@ _PURPOSE = {
     ".txt": "what a terminal shows",
     ".json": "for scripts: the contract's object",
     ".slack.json": "what Slack got",
+    ".pagerduty.json": "the incidents that PagerDuty has open",
     ".eml": "the e-mail as it arrived",
     ".log": "what the embedded AWS said",
 }
@@ -106,6 +112,8 @@ class Peers:
     aws: str
     slack: Any
     mail: Any
+    pager: Any
+    targets: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +136,10 @@ class Stage:
 
     @contextmanager
     def peers(self) -> Iterator[Peers]:
+        from opsbot import app
+
         try:
-            from opsbot.replica import mail, slack
+            from opsbot.replica import mail, pagerduty, slack, targets
         except ImportError as error:
             raise click.ClickException(f"{_NEEDS} ({error.name} is missing)") from error
         with ExitStack() as stack:
@@ -139,7 +149,17 @@ class Stage:
             click.echo(f"Slack          {chat.url}")
             post = stack.enter_context(mail.serve())
             click.echo(f"mail           127.0.0.1:{post.port}")
-            yield Peers(aws=aws, slack=chat, mail=post)
+            pager = stack.enter_context(pagerduty.serve())
+            click.echo(f"PagerDuty      {pager.url}")
+            # Probes live in the present: nobody can ask a target how it was then.
+            sites = None if self.at else stack.enter_context(targets.serve(self._own_folder(), app.now()))
+            if sites:
+                click.echo(f"to be probed   {sites.plain}, {sites.secure}")
+            yield Peers(aws=aws, slack=chat, mail=post, pager=pager, targets=sites)
+
+    def _own_folder(self) -> Path:
+        self.home.mkdir(parents=True, exist_ok=True)
+        return self.home
 
     def jobs(self) -> list[str]:
         """Those that tell somebody: the others look at what the demo does not have, such as probes."""
@@ -163,14 +183,30 @@ class Stage:
 
         world = scenario.load(self.scenario or scenario.SHIPPED)
         self.home.mkdir(parents=True, exist_ok=True)
-        text = scenario.opsbot_config(world) + _TELLING.format(slack=peers.slack.url, port=peers.mail.port)
+        text = scenario.opsbot_config(world) + _TELLING.format(
+            slack=peers.slack.url, port=peers.mail.port, pager=peers.pager.url
+        )
+        text += demo_probes.tables(peers.targets, world.environments[0].name) if peers.targets else ""
         text += _SERVING.format(port=page) if page else ""
         (self.home / "config.toml").write_text(text, encoding="utf-8")
         resources = sum(len(found) for kinds in world.inventory.values() for found in kinds.values())
         click.echo(f"               {len(world.environments)} environments, {resources} resources")
 
+    @contextmanager
+    def probing(self, peers: Peers) -> Iterator[Callable[[], object]]:
+        """Probe for a few seconds beside the other jobs; what is given waits for it."""
+        from opsbot import home
+
+        if not peers.targets:
+            yield lambda: None
+            return
+        place = home.find(self.home, {}, Path.cwd())
+        with ThreadPoolExecutor(1) as pool:
+            yield pool.submit(demo_probes.probe, place).result
+
     def play(self, job: str, peers: Peers) -> str:
         """Run one job as its user would and keep what everybody got; the line that tells its verdict."""
+        before, called = len(peers.slack.messages), len(peers.pager.pagerduty.events)
         told = self._opsbot(peers, "run", job, "--deliver", "--format", "json", *self._at())
         if not told.stdout:
             raise click.ClickException(f"{job} gave no answer (exit {told.returncode}): {told.stderr.strip()}")
@@ -180,7 +216,11 @@ class Stage:
             self._opsbot(
                 peers, "reports", "show", answer["run_id"], "--format", format_, "--output", str(self.out / name)
             )
-        self._keep(job, peers)
+        self._keep(job, peers, before)
+        if len(peers.pager.pagerduty.events) > called:
+            open_ = [{"key": one.key, "status": one.status, **one.payload} for one in peers.pager.pagerduty.open]
+            shown = json.dumps(open_, indent=1, ensure_ascii=False)
+            (self.out / f"{job}.pagerduty.json").write_text(shown + "\n", encoding="utf-8")
         return self._verdict(job, answer)
 
     def _opsbot(self, peers: Peers, *words: str) -> subprocess.CompletedProcess[str]:
@@ -193,8 +233,8 @@ class Stage:
     def _at(self) -> tuple[str, ...]:
         return ("--at", self.at.isoformat()) if self.at else ()
 
-    def _keep(self, job: str, peers: Peers) -> None:
-        text = json.dumps(list(peers.slack.messages), indent=1, ensure_ascii=False)
+    def _keep(self, job: str, peers: Peers, before: int) -> None:
+        text = json.dumps(list(peers.slack.messages)[before:], indent=1, ensure_ascii=False)
         (self.out / f"{job}.slack.json").write_text(text + "\n", encoding="utf-8")
         for letter in peers.mail.messages[-1:]:
             (self.out / f"{job}.eml").write_bytes(letter.content)
@@ -221,6 +261,7 @@ _CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "OPSBOT_DEMO_EXTERNAL_ID": "opsbot-demo",
     "OPSBOT_DEMO_SLACK_TOKEN": "xoxb-loopback",
+    "OPSBOT_DEMO_PAGERDUTY_KEY": "0" * 32,
 }
 
 # Every five minutes, so that a visitor sees it happen.
@@ -232,6 +273,16 @@ listen = "127.0.0.1:{port}"
 _TELLING = """
 [jobs.daily_health]
 schedule = "*/5 * * * *"
+channels = ["ops-slack", "managers"]
+
+[jobs.capacity_trends]
+channels = ["ops-slack", "managers"]
+days = 200
+
+[jobs.cost_anomalies]
+channels = ["ops-slack", "managers"]
+
+[jobs.weekly_report]
 channels = ["ops-slack", "managers"]
 
 [channels.ops-slack]
@@ -248,6 +299,18 @@ port = {port}
 tls = "none"
 from = "opsbot@example.org"
 to = ["ops@example.org"]
+
+[channels.on-call]
+kind = "pagerduty"
+routing_key = "env:OPSBOT_DEMO_PAGERDUTY_KEY"
+url = "{pager}"
+max_per_minute = 0
+
+[[routes]]
+name = "page"
+match = {{ status = "critical", tier = "production", job = "daily_health" }}
+priority = "P1"
+channels = ["on-call"]
 """
 
 

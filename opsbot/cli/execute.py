@@ -99,7 +99,7 @@ def _run(house: App, run: Run) -> None:
     from opsbot import app, runner
 
     request = house.request_for(run)
-    with app.world(house, channels=request.channels, sending=False) as world:
+    with app.world(house, channels=request.channels, beside=house.channel_names, sending=False) as world:
         runner.execute(request, world, run=run, again=_another_try(house, run))
 
 
@@ -119,5 +119,5 @@ def _tell(house: App, run: Run, state: RunState, why: str) -> None:
     from opsbot import app, runner
 
     request = house.request_without_job(run)
-    with app.world(house, channels=request.channels, sending=False) as world:
+    with app.world(house, channels=request.channels, beside=house.channel_names, sending=False) as world:
         runner.tell_given_up(request, world, run, state, why)

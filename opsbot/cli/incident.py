@@ -128,18 +128,20 @@ def show_incident(options: Options, id: str, format_: str) -> None:
 @_AT
 @click.pass_obj
 def ack(options: Options, id: str, text: str, revision: int | None, at: str | None) -> None:
-    """Say that you have it.
+    """Say that you have it, and all its alerts with it: whoever was told of them hears so.
 
     \b
     Example:
       opsbot incident ack INC-12 "looking, back in 20 minutes"
     """
     from opsbot import incidents
+    from opsbot.cli.incident_stage import one
 
     config, store = _opened(options)
     by = _by(config, at)
     step = incidents.acked(by, text)
     _do(store, id, incidents.as_of(revision, step) if revision else step, by, "ack", text)
+    store.alerts().acknowledge(one(store, id).alerts, by.actor.short, text, by.now, by.actor)
 
 
 @incident.command("note")

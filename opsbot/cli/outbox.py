@@ -112,7 +112,7 @@ def retry(options: Options, ids: tuple[str, ...], channel: str | None, everythin
     chosen = [_one(store, id).id for id in ids] if ids else [m.id for m in _found(store, _OPEN, channel, None)]
     if channel is not None:
         store.reopen((channel,))
-    done = store.retry(chosen, _who(), app.now())
+    done = store.retry(chosen, _who(), app.now(), actor=app.actor())
     for id in done:
         click.echo(f"{id} is tried again")
     return _all_done(store, chosen, done, "tried again")
@@ -135,7 +135,7 @@ def drop(options: Options, ids: tuple[str, ...], reason: str) -> int:
         raise click.UsageError("--reason: expected a few words; whoever asks later reads them")
     _, store = _store(options)
     chosen = [_one(store, id).id for id in ids]
-    done = store.drop(chosen, _who(), reason.strip(), app.now())
+    done = store.drop(chosen, _who(), reason.strip(), app.now(), app.actor())
     for id in done:
         click.echo(f"{id} is dropped")
     return _all_done(store, chosen, done, "dropped")

@@ -42,6 +42,7 @@ def told(message: Message, store: Store, zone: str, now: datetime) -> Iterator[s
         ("next try", moment(message.not_before, zone) if message.not_before and message.not_before > now else ""),
         ("run", f"{message.run_id}  (opsbot runs show {message.run_id})" if message.run_id else ""),
         ("thread of", message.reply_to or ""),
+        ("in place of", message.edits or ""),
         ("there it is", clean(message.provider_id)),
         ("why", clean(message.error)),
     ]
@@ -61,7 +62,7 @@ def _history(message: Message, store: Store, zone: str) -> Iterator[str]:
 
 def plain(message: Message) -> dict[str, Any]:
     """For `outbox list --format json`; times are UTC."""
-    texts = ("id", "channel", "to", "key", "subject", "run_id", "reply_to", "attempts", "provider_id", "error")
+    texts = ("id", "channel", "to", "key", "subject", "run_id", "reply_to", "edits", "attempts", "provider_id", "error")
     return {name: getattr(message, name) for name in texts} | {
         "state": message.state.value,
         "status": message.status.value,

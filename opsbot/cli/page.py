@@ -11,10 +11,12 @@ from itertools import groupby
 
 import click
 
-GAP = re.compile(r"\{(region|environment|account|resource|profile_or_role)\}")
+# Two braces are a step's own: what opsbot fills in when it runs.
+GAP = re.compile(r"(?<!\{)\{(region|environment|account|resource|profile_or_role)\}(?!\})")
 # Left out whole where the credentials at hand are the right ones.
 _WITH_PROFILE = re.compile(r" +--profile \{profile_or_role\}")
 _FENCE = re.compile(r" *(?:```|~~~)")
+_STEP = re.compile(r"^```step\n.*?^```\n\n?", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"#{1,6} +(.*)")
 _CODE = re.compile(r"`[^`]+`")
 _KEPT = "\N{NO-BREAK SPACE}"
@@ -45,12 +47,13 @@ class Line:
 
 
 def read(text: str) -> Page:
-    """The front matter is plain `key: value` lines between two `---`; a page without one is a page too."""
+    """The front matter is `key: value` lines between two `---`, what is indented under a key aside; a page without one is
+    a page too."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     head, closed, body = text[4:].partition("\n---\n") if text.startswith("---\n") else ("", "", "")
     if not closed:
         return Page(meta={}, body=text)
-    pairs = (line.partition(":") for line in head.split("\n"))
+    pairs = (line.partition(":") for line in head.split("\n") if not line.startswith((" ", "#")))
     return Page(meta={key.strip(): value.strip() for key, colon, value in pairs if colon}, body=body.lstrip("\n"))
 
 
@@ -61,6 +64,11 @@ def lines(body: str) -> Iterator[Line]:
         fence = _FENCE.match(text) is not None
         yield Line(text, code=inside or fence, fence=fence)
         inside = inside != fence
+
+
+def without_steps(body: str) -> str:
+    """The page without what only opsbot reads: the sentences around it say the same."""
+    return _STEP.sub("", body)
 
 
 def fill(body: str, values: Mapping[str, str]) -> str:

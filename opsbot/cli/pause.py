@@ -36,7 +36,7 @@ def pause(options: Options, job: str, until: str | None, reason: str) -> int:
     place = app.load_for_run(options.home_option, log_format=options.log_format, verbose=options.verbose)
     name, now = _job(place, job), app.now()
     end = _end(until, now, place.config.timezone)
-    place.store().ledger().pause(name, end, _who(), reason, now)
+    place.store().ledger().pause(name, end, _who(), reason, now, app.actor())
     shown = f"until {_shown(end, place.config.timezone)}" if end < FOR_GOOD else f"until: opsbot resume {name}"
     click.echo(f"{name} is paused {shown}")
     return 0
@@ -61,7 +61,7 @@ def resume(options: Options, job: str) -> int:
     if known is None or known.paused_until is None or known.paused_until <= now:
         click.echo(f"{name} is not paused")
         return 0
-    ledger.pause(name, None, _who(), "", now)
+    ledger.pause(name, None, _who(), "", now, app.actor())
     click.echo(f"{name} runs on its schedule again")
     return 0
 

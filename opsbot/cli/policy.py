@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opsbot.cli import Options
 
+if TYPE_CHECKING:
+    from opsbot.app import App
+
 
 @click.command(short_help="Print the least IAM policy for what is switched on.")
-@click.option("--for", "whom", type=click.Choice(["role", "opsbot", "trust"]), default="role", show_default=True,
-              help="role: for the role in each account; opsbot: for the identity it runs as; trust: who may assume the role.")  # fmt: skip
+@click.option("--for", "whom", type=click.Choice(["role", "opsbot", "trust", "runbooks", "remediation"]), default="role", show_default=True,
+              help="role: for the role in each account; opsbot: for the identity it runs as; trust: who may assume the role; "
+              "runbooks: what the home's runbooks look at; remediation: what they change.")  # fmt: skip
 @click.option("--principal", metavar="ARN", help="With --for trust: the identity opsbot runs as.")
 @click.option("--external-id", metavar="ID", help="With --for trust: demand this external id.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
@@ -21,12 +25,13 @@ from opsbot.cli import Options
 def iam_policy(
     options: Options, whom: str, principal: str | None, external_id: str | None, output: Path | None
 ) -> None:
-    """Print the least IAM policy for the checks that are switched on: reading only.
+    """Print the least IAM policy for the checks that are switched on: reading only, unless for remediation.
 
     \b
     Examples:
       opsbot iam-policy > opsbot-read.json
       opsbot iam-policy --for opsbot
+      opsbot iam-policy --for remediation
       opsbot iam-policy --for trust --principal arn:aws:iam::111122223333:role/opsbot-task --external-id s3cret
     """
     from opsbot import app
@@ -38,9 +43,23 @@ def iam_policy(
             document = house.role_policy()
         case "opsbot":
             document = house.own_policy()
+        case "runbooks" | "remediation":
+            document = _runbooks(house, changing=whom == "remediation")
         case _:
             document = _trust(principal, external_id)
     put(json.dumps(document, indent=2), output)
+
+
+def _runbooks(house: App, *, changing: bool) -> dict[str, Any]:
+    """For what the steps of this home's runbooks use; a runbook that cannot be read asks for nothing."""
+    from opsbot.actions import ACTIONS, reads, writes
+    from opsbot.aws import policy
+    from opsbot.cli.runbook_stage import draft
+
+    place = house.house.home
+    drafts = [draft(place, file.name) for file in place.runbooks()]
+    used = {step.uses for one in drafts for step in one.steps} & ACTIONS.keys()
+    return policy.remedying(writes(used)) if changing else policy.policy(reads(used))
 
 
 def _trust(principal: str | None, external_id: str | None) -> dict[str, Any]:

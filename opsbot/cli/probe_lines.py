@@ -68,7 +68,7 @@ def page(told: Told, *, width: int, paint: Paint) -> Iterator[str]:
     tail = "  ".join(fact for fact in facts if fact)
     yield from _head(head, tail, width, style, paint)
     yield from _why(result, width, paint, style)
-    bars = list(_bars(result, width, paint))
+    bars = list(_bars(told, width, paint))
     yield from ["", *bars] if bars else []
     yield from _facts(told, width, paint)
     yield from _hops(result, width, paint)
@@ -94,8 +94,9 @@ def _why(result: ProbeResult, width: int, paint: Paint, style: str) -> Iterator[
     )
 
 
-def _bars(result: ProbeResult, width: int, paint: Paint) -> Iterator[str]:
+def _bars(told: Told, width: int, paint: Paint) -> Iterator[str]:
     """Each phase where it began on one time line; the one that failed is as long as it took to fail."""
+    result = told.result
     phases = {name: getattr(result.phases, name) for name in _NAMES}
     failed = _failed(result.reason, result.phases)
     if failed and phases[failed] is None:
@@ -116,7 +117,7 @@ def _bars(result: ProbeResult, width: int, paint: Paint) -> Iterator[str]:
         at += seconds
     if whole and (rest := result.seconds - whole) > max(_OWN_SHARE * result.seconds, _OWN_SECONDS):
         yield paint(f"  {_ms(rest)} more were in no phase: the prober's own work", _DIM)
-    if missing := [word for name, word in _NAMES.items() if phases[name] is None and _expected(result, name)]:
+    if missing := [word for name, word in _NAMES.items() if phases[name] is None and _expected(told, name)]:
         yield paint(f"  {', '.join(missing)}: not reached", _DIM)
 
 
@@ -134,11 +135,13 @@ def _failed(reason: Reason | None, phases: Phases) -> str:
     return next((name for name in names if getattr(phases, name) is None), "")
 
 
-def _expected(result: ProbeResult, name: str) -> bool:
+def _expected(told: Told, name: str) -> bool:
     """Whether this kind of probe has this phase when all goes well, so that its absence says something."""
+    result = told.result
     if result.state in (ProbeState.UP, ProbeState.DEGRADED) or result.kind not in ("http", "flow", "websocket"):
         return False
-    return name in ("connect", "first_byte", "transfer")
+    secure = "https://" in told.title or "wss://" in told.title
+    return name in ("connect", "first_byte", "transfer") or (secure and name == "tls")
 
 
 def _facts(told: Told, width: int, paint: Paint) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""`opsbot _publish`: what probes say to CloudWatch, once a minute, in a process that may be slow or die."""
+"""`opsbot _publish`: what probes say and how runs ended to CloudWatch, once a minute, in a process that may be slow or die."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 MINUTE = timedelta(minutes=1)
 # Samples are written within a second or two; what comes later than this is not published.
 SETTLE = timedelta(seconds=5)
+# More runs of one job do not end in one minute.
+_RUNS = 50
 
 
 @click.command(hidden=True)
 @click.option("--once", is_flag=True, help="Publish the last whole minute, then stop.")
 @click.pass_obj
 def publish(options: Options, once: bool) -> int:
-    """Publish what the probes with `publish = true` say, until the process that started this one is gone.
+    """Publish what probes and jobs with `publish = true` say, until the process that started this one is gone.
 
     \b
     Example:
@@ -32,6 +35,7 @@ def publish(options: Options, once: bool) -> int:
     """
     from opsbot import app
     from opsbot.aws import publish as metrics
+    from opsbot.aws.publish_jobs import NAMESPACE
     from opsbot.errors import OpsbotError
 
     parent, house, client, told = os.getppid(), app.load(options.home_option), metrics.client(), ""
@@ -41,12 +45,13 @@ def publish(options: Options, once: bool) -> int:
         minute = app.now().replace(second=0, microsecond=0) - MINUTE
         try:
             metrics.put(client, _data(house, [probe for probe in house.house.probes if probe.publish], minute))
+            metrics.put(client, list(_of_jobs(house, minute)), NAMESPACE)
             why = ""
         except OpsbotError as error:
             why = error.message
             if why != told:
                 # Our stderr is the daemon's own: whoever reads it learns why the metrics are missing.
-                click.echo(f"opsbot: publishing probes: {why}", err=True)
+                click.echo(f"opsbot: publishing metrics: {why}", err=True)
         told = why
         if once:
             return 3 if why else 0
@@ -69,9 +74,26 @@ def _data(house: App, probes: list[Probe], minute: datetime) -> list[dict[str, A
     from opsbot.model.period import Period
     from opsbot.store.uptime_recent import recent
 
+    if not probes:
+        return []
     store = house.store()
     try:
         found = recent(store.engine, Period(start=minute, end=minute + MINUTE))
         return data(probes, found, store.uptime().certificates(), minute)
+    finally:
+        store.close()
+
+
+def _of_jobs(house: App, minute: datetime) -> Iterator[dict[str, Any]]:
+    """The runs that ended in this minute, of the jobs that are published."""
+    from opsbot.aws.publish_jobs import data
+
+    store = house.store()
+    try:
+        for name in house.job_names:
+            runs = store.runs(job=name, limit=_RUNS) if house.config.job(name).publish else ()
+            for run in runs:
+                if run.finished_at and minute <= run.finished_at < minute + MINUTE:
+                    yield from data(run, (finding.status for finding in store.findings(run.id)))
     finally:
         store.close()

@@ -39,7 +39,7 @@ def list_routes(options: Options) -> int:
     config, _ = opened(options)
     for one in config.policy.routes:
         click.echo(
-            f"{one.name:<16} {one.priority}  {_matches(one)}  ->  {_told(one)}{'  continue' if one.goes_on else ''}"
+            f"{one.name:<16} {one.priority}  {_matches(one)}  ->  {_told(one)}{_more(one)}{'  continue' if one.goes_on else ''}"
         )
     if not config.policy.routes:
         click.echo("no [[routes]] in config.toml: reports go to their jobs' channels, alerts to nobody", err=True)
@@ -138,7 +138,7 @@ def _print(alert: Alert, walked: Sequence[Tried], told: Sequence[str], muted: st
         group = ", ".join(f"{name} {value}" for name, value in group_of(alert, one.route) if value)
         click.echo(f"  yes  {one.route.name}: {one.route.priority}, {_told(one.route)}")
         click.echo(f"       because {_matches(one.route)}")
-        click.echo(f"       one notice for {group or 'everything'}; {_repeats(one.route)}")
+        click.echo(f"       one notice for {group or 'everything'}; {_repeats(one.route)}{_more(one.route)}")
     if left := len(policy.routes) - len(walked):
         click.echo(f"  -    {left} more not tried: the first that fits decides")
     if muted:
@@ -163,11 +163,18 @@ def _plain(alert: Alert, walked: Sequence[Tried], told: Sequence[str], muted: st
         "routes": [
             {"name": one.route.name, "matches": not one.why, "why": one.why or _matches(one.route)} for one in walked
         ],
+        "incident": any(one.incident for one in fitting),
     }
 
 
 def _matches(one: Route) -> str:
     return ", ".join(f"{name} is {' or '.join(globs)}" for name, globs in one.match) or "it matches everything"
+
+
+def _more(one: Route) -> str:
+    if not one.incident:
+        return ""
+    return "; opens an incident" + (", whose runbook looks at once" if one.diagnose else "")
 
 
 def _told(one: Route) -> str:

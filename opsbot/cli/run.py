@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -91,9 +91,19 @@ def run(options: Options, /, jobs: tuple[str, ...], format_: str, **wish: object
     requests = [_request(house, name, asked) for name in jobs]
     if not house.config.environments and not house.house.probes:
         raise click.UsageError(f"no environment yet; add an [[environments]] table to {house.house.home.config}")
-    with app.world(house, channels={name for request in requests for name in request.channels}) as world:
+    with app.world(house, channels=_all_channels(requests), beside=_routed(requests)) as world:
         codes = [_one(options, asked, request, world) for request in requests]
     return next(code for code in _SEVERITY if code in codes)
+
+
+def _all_channels(requests: Sequence[Request]) -> set[str]:
+    return {name for request in requests for name in request.channels}
+
+
+def _routed(requests: Sequence[Request]) -> set[str]:
+    """Whoever may have to hear of an alert or of its end; without routes nobody does."""
+    policies = [request.policy for request in requests if request.policy and request.policy.routes]
+    return {name for policy in policies for name in policy.channels}
 
 
 def give_memory_back() -> None:
@@ -118,7 +128,7 @@ def _request(house: App, name: str, asked: Wish) -> Request:
     tenants = {environment.tenant for environment in house.config.environments}
     now, zone = house.now(), house.config.timezone
     at = moment(asked.at, now=now, zone=zone, option="--at") if asked.at else now
-    return house.request(
+    request = house.request(
         known(name.replace("-", "_"), house.job_names, what="job", option="JOB"),
         at=at,
         since=moment(asked.since, now=at, zone=zone, option="--since") if asked.since else None,
@@ -127,6 +137,9 @@ def _request(house: App, name: str, asked: Wish) -> Request:
         settings=pairs(asked.settings),
         channels=_channels(house, name.replace("-", "_"), asked),
     )
+    # A look at the past, or one that only some people are to hear of, is no news of how things stand.
+    moves = asked.deliver and not (asked.to or asked.at or asked.dry_run)
+    return replace(request, policy=house.config.policy) if moves else request
 
 
 def _channels(house: App, job: str, asked: Wish) -> tuple[str, ...]:
@@ -139,7 +152,7 @@ def _channels(house: App, job: str, asked: Wish) -> tuple[str, ...]:
     if not asked.deliver:
         return ()
     configured = house.channels_of(job)
-    if not configured:
+    if not configured and not house.config.policy.routes:
         raise click.UsageError(
             f"--deliver: the job {job} has no channels; set jobs.{job}.channels, or name one with --to"
         )
@@ -154,7 +167,7 @@ def _one(options: Options, asked: Wish, request: Request, world: World) -> int:
         _print_estimate(request, world, asked)
         return 0
     result = runner.execute(request, world, owner=app.whoami(), dry_run=asked.dry_run, progress=progress())
-    messages = _deliver(result, world) if request.channels else ()
+    messages = _deliver(result, world) if request.channels or request.policy else ()
     code = result.exit_code(asked.fail_on, messages)
     _print(options, asked, request, result, messages, code)
     return code
@@ -197,7 +210,12 @@ def _body(asked: Wish, request: Request, result: Result, messages: Sequence[Mess
             from opsbot.compose import with_templates
             from opsbot.render import html
 
-            return with_templates(request.templates, lambda loader: html.render(result.report, result.about, loader))
+            return with_templates(
+                request.templates,
+                result.report,
+                result.about,
+                lambda loader, report: html.render(report, result.about, loader),
+            )
         case "slack":
             import json
 
@@ -219,11 +237,14 @@ def _print_estimate(request: Request, world: World, asked: Wish) -> None:
     price = runner.estimate(request, world, progress=progress())
     if asked.format == "json":
         shown = {"schema": "opsbot.estimate/1", "job": request.name, "calls": dict(price.calls), "metrics": price.metrics,
-                 "datapoints": price.datapoints, "usd": round(price.usd, 6), **_publishing(request, world)}  # fmt: skip
+                 "datapoints": price.datapoints, "log_bytes": round(price.log_bytes), "usd": round(price.usd, 6),
+                 **_publishing(request, world)}  # fmt: skip
         put(json.dumps(shown, indent=1), asked.output)
         return
     lines = [f"{request.name} would ask AWS for {price.metrics:,} metrics ({price.datapoints:,} datapoints)"]
     lines += [f"  {calls:>6,}  {operation}" for operation, calls in price.calls]
+    if price.log_bytes:
+        lines.append(f"  about {price.log_bytes / 1e9:,.1f} GB of logs to scan, guessed from what their groups store")
     lines += [f"  ${price.usd:.4f} a run, ${price.usd * 30:.2f} a month if it runs daily"]
     for told in _publishing(request, world).values():
         lines += [f"  the daemon publishes {told['metrics']:,} metrics of probes: ${told['usd_a_month']:,.2f} a month"]

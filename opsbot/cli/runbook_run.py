@@ -126,6 +126,7 @@ def _cause(found: Finding | None) -> str:
 
 def _kept(there: Stage, run: RunbookRun) -> RunbookRun:
     """Kept, and told in its incident's timeline. What was seen is printed already, and worth it without being kept."""
+    from opsbot import app
     from opsbot.cli.runbook_timeline import tell
     from opsbot.errors import StoreError
     from opsbot.runbooks.approving import act
@@ -135,7 +136,7 @@ def _kept(there: Stage, run: RunbookRun) -> RunbookRun:
         kept = there.store.journal().keep(
             run, act(what, run, run.actor, run.at, runbook=run.runbook, digest=run.digest)
         )
-        tell(there.store, kept)
+        tell(there.store, kept, app.on_paper(there.config))
     except StoreError as error:
         click.echo(f"opsbot: this run is not kept: {error.message}", err=True)
         return run
@@ -155,6 +156,9 @@ def _finding(there: Stage, key: str | None, about: Incident | None) -> Finding |
         return finding(there.store, key)
     if about is None or not about.alerts:
         return None
+    alerts = {one.key: one.finding for one in there.store.alerts().all()}
+    if known := next((alerts[one] for one in about.alerts if one in alerts), None):
+        return known
     try:
         return finding(there.store, about.alerts[0])
     except click.BadParameter:

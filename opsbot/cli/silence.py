@@ -80,7 +80,7 @@ def add(
         reason=reason.strip(), starts_at=now, ends_at=now + _length(length, until_resolved), until_resolved=until_resolved,
     )  # fmt: skip
     fitting = _fitting(store.alerts().all(), made)
-    store.alerts().silence(made)
+    store.alerts().silence(made, app.actor())
     store.close()
     click.echo(line(made, config.timezone, now))
     click.echo(f"it fits {len(fitting)} that fire now{': ' + ', '.join(fitting[:5]) if fitting else ''}", err=True)
@@ -141,9 +141,9 @@ def end(options: Options, silence_id: str) -> int:
             else f"no silence that holds is called {silence_id!r}"
         )
         raise click.UsageError(f"{why}; see: opsbot silence list")
-    store.alerts().end_silence(known[0], app.now())
+    store.alerts().end_silence(known[0], app.now(), app.actor())
     store.close()
-    told = take_turn(options).messages
+    told = take_turn(options).turned.notices
     click.echo(f"{known[0]} has ended{f'; {len(told)} notices go out' if told else ''}")
     return 0
 

@@ -88,7 +88,9 @@ def _hands(home: Home, lesson: Lesson, slots: int) -> Iterator[Hands]:
     me = Worker(id=f"{host}-{os.getpid()}-{secrets.token_hex(3)}", host=host, pid=os.getpid(), version=_version(),
                 started_at=at, beat=at)  # fmt: skip
     duty = Duty(worker=me, orders=orders, copy=lesson.copy, now=now)
-    children = Supervisor(command(lesson.copy, "_exec"), home.state / "logs", environ=surroundings(home))
+    children = Supervisor(
+        command(lesson.copy, "_exec"), home.state / "logs", environ=surroundings(home), memory=orders.memory
+    )
     store = open_store(orders.store_url, orders.store_password)
     try:
         yield Hands(duty, store, children, slots)

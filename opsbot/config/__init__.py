@@ -17,14 +17,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from opsbot.alerting.policy import Policy
 from opsbot.config import rules
+from opsbot.config.budgets import budgets
 from opsbot.config.file import Defaults, EnvironmentTable, File, own_settings
 from opsbot.config.lines import Lines
+from opsbot.config.maintenance import windows
 from opsbot.config.probes import ProbeTable
 from opsbot.config.problems import show_path, tellable, translate
+from opsbot.config.routes import policy
 from opsbot.config.serving import DaemonTable, JobTable, WebTable
 from opsbot.errors import Problem
+from opsbot.model.budget import OwnBudget
 from opsbot.model.environment import Environment
+from opsbot.model.maintenance import Maintenance
 from opsbot.model.timetable import Blackout, CatchUp, Overlap
 
 NAME = "config.toml"
@@ -70,6 +76,7 @@ class JobConfig:
     jitter: timedelta = timedelta(0)
     business_days: bool = False
     holidays: str = ""
+    publish: bool = False
     settings: Mapping[str, Any]
 
 
@@ -88,7 +95,10 @@ class Config:
     url_base: str
     store_password: str = ""
     blackouts: tuple[Blackout, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    budgets: tuple[OwnBudget, ...] = ()
     probes: tuple[ProbeTable, ...] = ()
+    policy: Policy = field(default_factory=Policy)
     daemon: DaemonTable = field(default_factory=DaemonTable)
     web: WebTable = field(default_factory=WebTable)
 
@@ -194,6 +204,11 @@ def _config(file: File) -> Config:
         blackouts=tuple(
             Blackout(start=row.start, end=row.end, reason=row.reason, jobs=row.jobs) for row in file.blackouts
         ),
+        maintenance=windows(file.maintenance, file.timezone),
+        policy=policy(
+            file.routes, file.dependencies, file.alerts, windows(file.maintenance, file.timezone), file.channels
+        ),
+        budgets=budgets(file.budgets),
         probes=file.probes,
         daemon=file.daemon,
         web=file.web,
@@ -216,6 +231,7 @@ def _job(name: str, table: JobTable) -> JobConfig:
         jitter=table.jitter or timedelta(0),
         business_days=table.business_days,
         holidays=table.holidays or "",
+        publish=table.publish,
         settings=own_settings(table),
     )
 
@@ -233,6 +249,7 @@ def _environment(table: EnvironmentTable) -> Environment:
         labels=tuple(sorted(table.labels.items())),
         payer=table.payer,
         cost_export=table.cost_export or "",
+        remediation_role_arn=table.remediation_role_arn,
     )
 
 

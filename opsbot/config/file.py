@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from opsbot.config.budgets import BudgetTable
+from opsbot.config.maintenance import MaintenanceTable
 from opsbot.config.probes import ProbeTable
+from opsbot.config.routes import AlertsTable, DependencyTable, RouteTable
 from opsbot.config.serving import BlackoutTable, DaemonTable, JobTable, WebTable
 from opsbot.config.types import (
     Absent,
@@ -92,6 +95,11 @@ class EnvironmentTable(Table):
         description="Reference to the external id that the role's trust policy asks for.",
         examples=["env:SHOP_EXTERNAL_ID"],
     )
+    remediation_role_arn: Role | None = Field(
+        default=None,
+        description="The role that approved runbook steps change things with. Without it, the one that reads.",
+        examples=["arn:aws:iam::123456789012:role/opsbot-remediation"],
+    )
     labels: dict[Name, Text] = Field(
         {}, description="Carried by every finding of the environment.", examples=[{"team": "web"}]
     )
@@ -161,6 +169,19 @@ class File(Table):
     blackouts: Annotated[tuple[BlackoutTable, ...], Field(strict=False)] = Field(
         default=(), description="Spans in which nothing runs on its schedule."
     )
+    maintenance: Annotated[tuple[MaintenanceTable, ...], Field(strict=False)] = Field(
+        default=(), description="Planned work: probes and checks go on, and nobody is told of new trouble."
+    )
+    budgets: Annotated[tuple[BudgetTable, ...], Field(strict=False)] = Field(
+        default=(), description="What parts of the bill may cost in a month."
+    )
+    routes: Annotated[tuple[RouteTable, ...], Field(strict=False)] = Field(
+        default=(), description="Who hears of alerts; the first that matches decides."
+    )
+    dependencies: Annotated[tuple[DependencyTable, ...], Field(strict=False)] = Field(
+        default=(), description="Alerts that follow from others, and are not told while those fire."
+    )
+    alerts: AlertsTable = Field(default=AlertsTable(), description="How much patience alerts have.")
     daemon: DaemonTable = Field(default=DaemonTable(), description="How `opsbot serve` behaves.")
     web: WebTable = Field(default=WebTable(), description="The daemon's own web page.")
 

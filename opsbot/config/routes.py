@@ -7,7 +7,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from opsbot.alerting.advance import Patience
 from opsbot.alerting.muting import Dependency
@@ -118,9 +118,30 @@ class RouteTable(Table):
         description="How long news of a group that are no worse than what is known wait for more of their kind.",
         examples=["5m"],
     )
+    wait: Length | None = Field(
+        default=None,
+        description="How long the first notice of a group waits for what fires a moment later. Without it nothing waits.",
+        examples=["30s"],
+    )
     goes_on: bool = Field(
         default=False, alias="continue", description="Whether the routes after it are tried too.", examples=[True]
     )
+    incident: bool = Field(
+        default=False,
+        description="Whether what begins to fire on it opens an incident: one a group, which later alerts of it join.",
+        examples=[True],
+    )
+    runbook: Literal["auto"] | None = Field(
+        default=None,
+        description='With "auto" the steps of its runbook that only look run as soon as the incident is open.',
+        examples=["auto"],
+    )
+
+    @model_validator(mode="after")
+    def _runbook_of_an_incident(self) -> RouteTable:
+        if self.runbook and not self.incident:
+            raise ValueError('runbook = "auto" needs incident = true: its output goes into the incident')
+        return self
 
 
 class DependencyTable(Table):
@@ -194,7 +215,10 @@ def _route(table: RouteTable, place: int) -> Route:
         group_by=table.group_by,
         repeat=table.repeat,
         interval=table.interval,
+        wait=table.wait or timedelta(0),
         goes_on=table.goes_on,
+        incident=table.incident,
+        diagnose=table.runbook == "auto",
     )
 
 

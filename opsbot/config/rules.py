@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from itertools import islice, pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from opsbot import schedule
 from opsbot.config import regions
 from opsbot.config.problems import nearest
 from opsbot.config.types import ARN
+from opsbot.model.period import parse_duration, show_duration
 from opsbot.secrets import IN_CLEAR, NOT_SHOWN, is_reference, looks_like_secret
 
 Path = tuple[str | int, ...]
@@ -23,6 +27,7 @@ Table = Mapping[str, Any]
 _NAMED_SECRET = re.compile(
     r"(?:.*[_-])?(?:password|passwd|passphrase|secret|token|api_?key|private_?key|access_?key(?:_?id)?)", re.IGNORECASE
 )
+_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def job_name(name: str) -> str:
@@ -156,6 +161,20 @@ def _channels_of_jobs(tables: Table) -> Iterator[Found]:
                 yield ("jobs", name, "channels", index), f'there is no channel "{channel}"{offer}'
 
 
+def _channels_of_routes(tables: Table) -> Iterator[Found]:
+    channels = tables.get("channels", {})
+    known = list(channels) if isinstance(channels, dict) else []
+    first: dict[str, int] = {}
+    for place, row in rows(tables, "routes"):
+        for index, channel in texts(row.get("channels")):
+            if channel not in known:
+                offer = nearest(channel, known) or "; add a table [channels.NAME]"
+                yield ("routes", place, "channels", index), f'there is no channel "{channel}"{offer}'
+        name = row.get("name")
+        if isinstance(name, str) and first.setdefault(name, place) != place:
+            yield ("routes", place, "name"), f'"{name}" is already the name of routes[{first[name]}]'
+
+
 def _jobs_named_twice(tables: Table) -> Iterator[Found]:
     first: dict[str, str] = {}
     for name, _ in named(tables, "jobs"):
@@ -180,6 +199,63 @@ def _moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return read if isinstance(read, datetime) and read.tzinfo else None
+
+
+def _maintenance(tables: Table) -> Iterator[Found]:
+    first: dict[str, int] = {}
+    for place, row in rows(tables, "maintenance"):
+        at: Path = ("maintenance", place)
+        name = row.get("name")
+        if isinstance(name, str) and first.setdefault(name, place) != place:
+            yield (*at, "name"), f'"{name}" is already the name of maintenance[{first[name]}]'
+        yield from _when(at, row)
+
+
+def _when(at: Path, row: Table) -> Iterator[Found]:
+    """Either `start` and `end`, or `schedule` and `length`."""
+    once, again = row.keys() & {"start", "end"}, row.keys() & {"schedule", "length"}
+    if once and again:
+        yield (*at, min(again)), "expected either start and end, or schedule and length, not both"
+    elif not once and not again:
+        yield at, 'when is missing: start and end, or a schedule such as "0 2 * * SUN" and its length'
+    elif len(once or again) == 1:
+        told = once or again
+        other = ({"start", "end"} if once else {"schedule", "length"}) - told
+        yield (*at, min(other)), f"missing; it goes with {min(told)}"
+    start, end = _moment(row.get("start")), _moment(row.get("end"))
+    if start and end and start >= end:
+        yield (*at, "end"), f"expected a time after its start, {start.isoformat()}, got {end.isoformat()}"
+    if why := _never_over(row.get("schedule"), row.get("length")):
+        yield (*at, "length"), why
+
+
+def _never_over(cron: object, length: object) -> str:
+    """Whether a window is begun again before it has ended; "" where one of the two cannot be read."""
+    try:
+        lasts = parse_duration(str(length)) if length else timedelta(0)
+        fires = list(islice(schedule.fires(str(cron), _SOME_TIME, ZoneInfo("UTC")), 50)) if cron else []
+    except (ValueError, OverflowError):
+        return ""
+    gap = min((after - before for before, after in pairwise(fires)), default=None)
+    if gap is None or lasts < gap:
+        return ""
+    return f"it begins again after {show_duration(gap)}, before it has ended; expected less, got {show_duration(lasts)}"
+
+
+def _budgets(tables: Table) -> Iterator[Found]:
+    environments = [row for _, row in rows(tables, "environments") if isinstance(row.get("name"), str)]
+    names = [str(row["name"]) for row in environments]
+    payers = [str(row["name"]) for row in environments if row.get("payer") is True]
+    first: dict[str, int] = {}
+    for place, row in rows(tables, "budgets"):
+        name = row.get("name")
+        if isinstance(name, str) and first.setdefault(name, place) != place:
+            yield ("budgets", place, "name"), f'"{name}" is already the name of budgets[{first[name]}]'
+        for key, known in (("payer", payers), ("environment", names)):
+            named = row.get(key)
+            if isinstance(named, str) and named not in known:
+                what = "an environment with payer = true" if key == "payer" else "the name of an environment"
+                yield ("budgets", place, key), f'expected {what}, got "{named}"{nearest(named, known)}'
 
 
 def _queue(tables: Table) -> Iterator[Found]:
@@ -224,8 +300,11 @@ _RULES: tuple[Callable[[Table], Iterator[Found]], ...] = (
     _regions,
     _signing_in,
     _channels_of_jobs,
+    _channels_of_routes,
     _jobs_named_twice,
     _blackouts,
+    _maintenance,
+    _budgets,
     _queue,
     _visitors,
 )

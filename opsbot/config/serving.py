@@ -16,6 +16,9 @@ from opsbot.model.period import show_duration
 from opsbot.secrets import Secret, is_reference
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})", re.ASCII)
+_SIZE = re.compile(r"(?P<number>[0-9]{1,6})\s*(?P<unit>MB|GB)", re.ASCII)
+SMALLEST, LARGEST = 1_000_000_000, 1_000_000_000_000
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}", re.ASCII)
 _METRIC = re.compile(r"(?!AWS/)[A-Za-z0-9.#:_-]+(?:/[A-Za-z0-9.#:_-]+)+", re.ASCII)
 
 
@@ -36,6 +39,22 @@ def _with_offset(value: object) -> datetime:
         shown = value.isoformat() if isinstance(value, date) else repr(value)
         raise ValueError(f"expected a time with its offset such as 2026-12-24T00:00:00+01:00, got {shown}")
     return value
+
+
+def _size(value: object) -> int:
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'expected a size such as "4GB" or "1500MB", got {value!r}')
+    size = int(found["number"]) * (1_000_000_000 if found["unit"] == "GB" else 1_000_000)
+    if not SMALLEST <= size <= LARGEST:
+        raise ValueError(f'expected between "1GB", which a run of many environments needs, and "1000GB", got {value!r}')
+    return size
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise ValueError(f'expected a name without a port such as "ops.example.org", got {text!r}')
+    return text.lower()
 
 
 def _listen(text: str) -> str:
@@ -74,6 +93,10 @@ def _metric(text: str) -> str:
     return text
 
 
+Size = Annotated[
+    int, BeforeValidator(_size), WithJsonSchema({"type": "string", "pattern": r"^\s*\d{1,6}\s*(MB|GB)\s*$"})
+]
+Hosts = Annotated[tuple[Annotated[Text, AfterValidator(_host)], ...], Field(strict=False)]
 Count = Annotated[int, Field(ge=0, le=100)]
 Globs = Annotated[tuple[Text, ...], Field(strict=False)]
 Networks = Annotated[tuple[Annotated[Text, AfterValidator(_network)], ...], Field(strict=False)]
@@ -134,6 +157,11 @@ class JobTable(Table):
         description="Each fire is late by a part of this, the same every time, so that many homes do not ask AWS at once.",
         examples=["2m"],
     )
+    publish: bool = Field(
+        default=False,
+        description="Whether how its runs ended becomes CloudWatch metrics, which cost: succeeded, duration, findings.",
+        examples=[True],
+    )
     business_days: bool = Field(
         default=False, description="Monday to Friday only, without `holidays`.", examples=[True]
     )
@@ -158,6 +186,12 @@ class DaemonTable(Table):
 
     parallel: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="At most so many runs at once in one daemon.", examples=[2]
+    )
+    memory: Size | None = Field(
+        default=None,
+        description="How much address space one run may take, from 1GB on: two to three times what it uses, because "
+        "threads and libraries reserve more than they touch. Beyond it that run fails, and the daemon goes on.",
+        examples=["4GB"],
     )
     drain: Minutes = Field(
         default=timedelta(seconds=25),
@@ -207,6 +241,12 @@ class WebTable(Table):
         examples=["X-Forwarded-User"],
     )
     trusted_proxies: Networks = Field(default=(), description="Networks of that proxy.", examples=[["10.0.0.0/8"]])
+    hosts: Hosts = Field(
+        default=(),
+        description="The names that the page may be asked by, besides loopback's own. Without it any name where a sign-in "
+        "guards the page, and loopback's alone where none does.",
+        examples=[["ops.example.org"]],
+    )
     public_status: bool = Field(
         default=False,
         description="Show `/uptime` (names and colours only) and badges to everybody, without a sign-in.",

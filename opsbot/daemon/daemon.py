@@ -80,6 +80,12 @@ class Daemon:
             self._something_to_remind_of,
             "alerts",
         )
+        self.diagnoser = Sender(
+            lambda: learn.command(duty.copy, "_diagnose", log_format=log_format),
+            lambda: learn.surroundings(home),
+            lambda: bool(store.incidents().to_look_at(duty.now())),
+            "runbooks",
+        )
         self.prober = Prober(
             duty,
             store,
@@ -151,6 +157,7 @@ class Daemon:
         ):
             _attempt(last)
         self.reminder.stop(_GRACE)
+        self.diagnoser.stop(_GRACE)
         self.sender.stop(sending)
         if self._shipping:
             logging.getLogger("opsbot").removeHandler(self._shipping)
@@ -184,6 +191,7 @@ class Daemon:
         yield loop("backlog", _BACKLOG, self._look_at_backlog)
         yield loop("outbox", LOOK, self._send)
         yield loop("alerts", _REMIND, self._remind)
+        yield loop("runbooks", _REMIND, self._diagnose)
         yield loop("orders", WATCH, self._watch_home, longest=learn.PATIENCE)
         yield loop("prober", PROBING, self.prober.look)
         yield loop("uptime", DIGEST, self.prober.digest, again=_SOON)
@@ -240,6 +248,11 @@ class Daemon:
         """Repeats, ends of silences and what else time alone brings; the child queues it, and the sender's tells it."""
         if not self.duty.draining:
             self.reminder.look()
+
+    def _diagnose(self) -> None:
+        """The runbooks of incidents that routes opened look by themselves, each in the child's own time."""
+        if not self.duty.draining:
+            self.diagnoser.look()
 
     def _look_at_page(self) -> None:
         if not self._page():

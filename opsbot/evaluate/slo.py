@@ -63,8 +63,9 @@ CREEPING = Burn(name="creeping", rate=1.0, long=timedelta(days=3), short=timedel
 FEWEST = 3
 
 
-def level(buckets: Iterable[Bucket], objective: Objective) -> Level:
-    """What these buckets amount to against an objective."""
+def level(buckets: Iterable[Bucket], objective: Objective, every: float = 0.0) -> Level:
+    """What these buckets amount to against an objective. `every` is how many seconds one sample stands for: then a probe
+    that is younger than the objective's window has spent what its own time cost, and not as if it had always been so."""
     good = bad = left_out = 0
     for bucket in buckets:
         fine = _good(bucket, objective)
@@ -73,8 +74,9 @@ def level(buckets: Iterable[Bucket], objective: Objective) -> Level:
         left_out += bucket.asked - bucket.judged
     total = good + bad
     availability = good / total if total else None
+    share = min((total + left_out) * every / objective.window.total_seconds(), 1.0) if every else 1.0
     return Level(good=good, bad=bad, left_out=left_out, availability=availability,
-                 budget_left=None if availability is None else _left(availability, objective))  # fmt: skip
+                 budget_left=None if availability is None else _left(availability, objective, share))  # fmt: skip
 
 
 def burn_rate(buckets: Iterable[Bucket], objective: Objective, period: Period) -> float | None:
@@ -128,7 +130,8 @@ def _good(bucket: Bucket, objective: Objective) -> int:
     return answered if share is None else round(answered * share)
 
 
-def _left(availability: float, objective: Objective) -> float:
+def _left(availability: float, objective: Objective, share: float) -> float:
+    """`share` is how much of the window there are samples of."""
     if not objective.budget:
         return 1.0 if availability >= 1 else float("-inf")
-    return 1 - (1 - availability) / objective.budget
+    return 1 - (1 - availability) * share / objective.budget

@@ -71,8 +71,8 @@ class _Child:
 class Supervisor:
     """Starts runs as children and says how they ended.
 
-    `command` gets `RUN_ID ATTEMPT` appended, and `environ` is all of its environment (None: this process's own); both
-    may be set anew, for what is started from then on. Logs stand below `logs` as `JOB/RUN_ID.ATTEMPT.log`, each at
+    `command` gets `RUN_ID ATTEMPT` appended, and `environ` is all of its environment (None: this process's own); both,
+    and `memory`, may be set anew, for what is started from then on. Logs stand below `logs` as `JOB/RUN_ID.ATTEMPT.log`, each at
     most `log_cap` bytes. `grace` lies between TERM and KILL. `memory` (bytes of address space) 0 is unlimited.
     """
 
@@ -87,8 +87,8 @@ class Supervisor:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.command, self.environ = tuple(command), environ
-        self.grace = grace
-        self._logs, self._log_cap, self._memory = logs, log_cap, memory
+        self.grace, self.memory = grace, memory
+        self._logs, self._log_cap = logs, log_cap
         self._children: dict[str, _Child] = {}
         self._lease: float = 0.0
         self._lock = threading.Lock()
@@ -174,7 +174,7 @@ class Supervisor:
             timeout=timeout.total_seconds(),
             grace=self.grace.total_seconds(),
             lease=self._lease,
-            memory=self._memory,
+            memory=self.memory,
         )
         one = _Child(run=run, timeout=timeout, control=control, began=time.monotonic(), log=log, tells=bool(options))
         with theirs:

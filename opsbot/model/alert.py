@@ -57,7 +57,7 @@ class Alert:
     `episode` counts how often it began to fire. `streak` counts breaches in a row while it is pending. `recent` are the
     last judgements, oldest first: when, and whether it was a breach. While `flapping` it is held firing; `well` is what
     it last was in truth. `muted` says in words why nobody is told, "" if they are. `storm` names the storm it fired in.
-    `job` is whose findings it comes from.
+    `job` is whose findings it comes from. `called` is the last episode in which it called for an incident.
     """
 
     finding: Finding
@@ -77,6 +77,7 @@ class Alert:
     ack: Ack | None = None
     muted: str = ""
     storm: str = ""
+    called: int = 0
 
     @property
     def key(self) -> str:
@@ -166,7 +167,7 @@ class Notice:
     `key` is the same for all that is told of the group: the message's own key, a dedup key for systems that keep one.
     `group` are the pairs that its alerts share. `firing` and `over` are worst first and cut to what anybody reads;
     `fires` and `ended` count them all. `fresh` are keys that this notice is about. `not_before`: it may wait so long for
-    more of its kind.
+    more of its kind. `edits` is the id of the last notice of the same trouble: where a channel can, this one takes its place.
     """
 
     id: str
@@ -189,3 +190,4 @@ class Notice:
     fresh: frozenset[str] = field(default_factory=frozenset)
     ack: Ack | None = None
     not_before: datetime | None = None
+    edits: str | None = None

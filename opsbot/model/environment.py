@@ -15,7 +15,8 @@ def labels(**pairs: str) -> Labels:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """`external_id` is a secret reference or None; the secret itself never stands here. `payer`: its bill is read, with
-    those of all accounts it pays for; from the Data Export at `cost_export` where it has one."""
+    those of all accounts it pays for; from the Data Export at `cost_export` where it has one. Approved runbook steps
+    change things as `remediation_role_arn`; without it as whoever reads."""
 
     name: str
     regions: tuple[str, ...]
@@ -28,6 +29,7 @@ class Environment:
     labels: Labels = field(default=())
     payer: bool = False
     cost_export: str = ""
+    remediation_role_arn: str | None = None
 
     @property
     def home_region(self) -> str:

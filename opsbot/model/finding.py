@@ -10,7 +10,9 @@ from opsbot.model.status import Status
 from opsbot.model.units import Unit
 
 Plain = str | int | float | bool | None
-Evidence = tuple[tuple[str, "Plain | tuple[Plain, ...]"], ...]
+Pairs = tuple[tuple[str, Plain], ...]
+"""One of several things of a kind, such as a cause with its share: an object in JSON."""
+Evidence = tuple[tuple[str, "Plain | tuple[Plain, ...] | tuple[Pairs, ...]"], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,11 @@ class Finding:
     @property
     def key(self) -> str:
         return f"{self.environment}/{self.check}/{self.resource}"
+
+    @property
+    def by_day(self) -> bool:
+        """Whether it is of whole days in UTC, such as those of a bill: `since` is then the midnight of the first one."""
+        return any(name == "start_day" for name, _ in self.evidence)
 
     def label(self, name: str) -> str:
         return next((value for key, value in self.labels if key == name), "")

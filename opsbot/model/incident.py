@@ -75,7 +75,8 @@ class Incident:
     """`key` tells which trouble it is: of one key at most one incident is active. `alerts` are finding keys.
 
     `began_at` is the first breach the samples show, `detected_at` when opsbot or a person saw it, `told_at` when the
-    first message arrived. `revision` counts changes: a click on an old message is recognised by it.
+    first message arrived. `revision` counts changes: a click on an old message is recognised by it. `look_at` is when its
+    runbook is to look by itself; None is never, or that it has.
     """
 
     number: int
@@ -101,6 +102,7 @@ class Incident:
     fix: str = ""
     review_owner: str = ""
     revision: int = 1
+    look_at: datetime | None = None
 
     @property
     def id(self) -> str:

@@ -174,8 +174,30 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A trouble that changed: where a channel can edit, it stands there as one message from its beginning to its end.
+
+    `finding` is how it stands, and its key the card's; `change` what became of it, such as "growing". It began at `begun`:
+    an older card of the same key is of an earlier trouble. With `over` its card is closed. Without `opens` only a card that
+    stands already is edited. `close` is the command that ends it, if there is one.
+    """
+
+    finding: Finding
+    change: str
+    begun: datetime
+    over: bool = False
+    opens: bool = True
+    close: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """`headline` is the verdict as one sentence, 80 characters at most; `lede` the two sentences after it."""
+    """`headline` is the verdict as one sentence, 80 characters at most; `lede` the two sentences after it.
+
+    `idle`: nothing is configured that this job could look at, which is no trouble and is told to nobody. `quiet`: nothing
+    changed since the last run, so that no new message appears where `cards` stand; letters and the archive have it all the
+    same. `cards` are what changed.
+    """
 
     title: str
     period: Period
@@ -183,6 +205,9 @@ class Report:
     headline: str = ""
     lede: str = ""
     status: Status = Status.OK
+    idle: bool = False
+    quiet: bool = False
+    cards: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

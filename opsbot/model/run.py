@@ -9,13 +9,15 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a run asked of AWS: calls by `service:Operation`, metrics asked (what CloudWatch bills), datapoints read, USD."""
+    """What a run asked of AWS: calls by `service:Operation`, metrics asked (what CloudWatch bills), datapoints read, USD,
+    bytes of logs scanned."""
 
     calls: tuple[tuple[str, int], ...] = ()
     metrics: int = 0
     datapoints: int = 0
     usd: float = 0.0
     throttled: int = 0
+    log_bytes: float = 0.0
 
 
 class RunState(StrEnum):

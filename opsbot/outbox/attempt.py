@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from opsbot.errors import DeliveryError
-from opsbot.model.message import Delivery, Message, Outage
+from opsbot.model.message import Delivery, Format, Message, Outage
 from opsbot.outbox import retrying, telling
 from opsbot.ports import Channel, Store
 
@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 LATE = timedelta(minutes=30)
 # An outage that mends itself within this time is no news.
 WORTH_TELLING = timedelta(minutes=15)
+
+# A backlog as a thread is for people who read; a pager and a machine want each in its place.
+_READ = (Format.SLACK, Format.EMAIL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +55,18 @@ class Attempts:
     def gather(self, name: str) -> None:
         """Put what waits since long into one thread, if the channel takes something again."""
         channel, now = self.channels.get(name), self.now()
-        if channel is not None and self.store.is_late(name, now - LATE) and _answers(channel):
+        if (
+            channel is not None
+            and channel.format in _READ
+            and self.store.is_late(name, now - LATE)
+            and _answers(channel)
+        ):
             self.store.bundle(name, now - LATE, lambda late: telling.cover(late, name, channel, now))
 
     def _tell(self, message: Message, channel: Channel) -> str | None:
-        thread = self._thread(message)
+        thread, card = self._thread(message), self._card(message, channel)
         # An earlier claim may have ended without a word: look before telling people twice.
-        found = channel.find(message) if message.attempts > 1 else ""
+        found = channel.find(message, thread) if message.attempts > 1 else ""
         if found:
             return found
         if message.key.startswith(telling.LATE) and not message.reply_to:
@@ -67,11 +75,28 @@ class Attempts:
         if not self.is_mine(message):
             log.info("message left to another sender", extra=fields(message))
             return None
-        return channel.send(message, thread)
+        return channel.send(message, thread, card)
 
     def _thread(self, message: Message) -> str:
         parent = self.store.message(message.reply_to) if message.reply_to else None
         return parent.provider_id if parent and parent.state is Delivery.SENT else ""
+
+    def _card(self, message: Message, channel: Channel) -> str:
+        """What the peer calls the message that this one comes in place of; "" if none of them ever arrived."""
+        earlier = self._before(message)
+        passed = {message.id}
+        while earlier is not None and earlier.id not in passed:
+            passed.add(earlier.id)
+            if earlier.state is Delivery.SENT:
+                return earlier.provider_id
+            # It was superseded after an attempt that may have reached people.
+            if earlier.attempts and (found := channel.find(earlier)):
+                return found
+            earlier = self._before(earlier)
+        return ""
+
+    def _before(self, message: Message) -> Message | None:
+        return self.store.message(message.edits) if message.edits else None
 
     def _fail(self, message: Message, error: DeliveryError, began: datetime) -> None:
         log.info("message not sent", extra=fields(message) | {"why": error.message})
@@ -149,7 +174,8 @@ class Attempts:
         # Whatever broke one kind of channel may well have broken its siblings.
         kind = self.channels[name].format if name in self.channels else None
         others = [pair for pair in self.channels.items() if pair[0] != name]
-        others.sort(key=lambda pair: (pair[0] in down, pair[1].format == kind))
+        # Nobody is to be got out of bed for a channel while another can say so.
+        others.sort(key=lambda pair: (pair[0] in down, pair[1].format not in _READ, pair[1].format == kind))
         return others[:1]
 
 

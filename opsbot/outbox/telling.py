@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import policy
 from email.message import EmailMessage
-
-import orjson
+from typing import Any
 
 from opsbot.errors import DeliveryError
 from opsbot.model.message import Format, Message, Outage
 from opsbot.model.status import Status, worst
 from opsbot.ports import Channel
+from opsbot.render import event, short
 
 NOTICES = "opsbot/undelivered/"
 LATE = "opsbot/late/"
@@ -54,7 +55,7 @@ def cover(late: Sequence[Message], name: str, channel: Channel, now: datetime) -
 def with_fresh_cover(message: Message, members: Sequence[Message], channel: Channel, now: datetime) -> Message:
     """A cover that had to wait itself says how late everything is by now."""
     subject, text = _cover(members or (message,), now)
-    return replace(message, subject=subject, body=_body(channel.format, subject, text))
+    return replace(message, subject=subject, body=_body(channel.format, subject, text, message.key))
 
 
 def span(length: timedelta) -> str:
@@ -90,20 +91,33 @@ def _moment(moment: datetime) -> str:
 
 def _message(id: str, key: str, name: str, channel: Channel, subject: str, text: str, now: datetime) -> Message:
     return Message(
-        id=id, key=key, channel=name, to=channel.to, subject=subject, body=_body(channel.format, subject, text),
+        id=id, key=key, channel=name, to=channel.to, subject=subject, body=_body(channel.format, subject, text, key),
         created_at=now, status=Status.UNKNOWN,
     )  # fmt: skip
 
 
-def _body(format_: Format, subject: str, text: str) -> bytes:
-    return _slack(text) if format_ is Format.SLACK else _email(subject, text)
+def _body(format_: Format, subject: str, text: str, key: str) -> bytes:
+    match format_:
+        case Format.SLACK:
+            return _slack(text)
+        case Format.EMAIL:
+            return _email(subject, text)
+        case Format.EVENT:
+            return _json(event.of_words(subject, text, key))
+        case Format.TEXT:
+            return _json({"default": text, "sms": short.sms(subject)})
+        case Format.JSON:
+            return _json({"schema": "opsbot.words/1", "key": key, "subject": subject, "text": text})
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    # Half a surrogate pair may come in a name from outside; it must not cost the message.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _slack(text: str) -> bytes:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # Half a surrogate pair may come in a name from outside; it must not cost the message.
-    whole = escaped.encode("utf-8", "replace").decode()
-    return orjson.dumps({"text": whole, "unfurl_links": False, "unfurl_media": False})
+    return _json({"text": escaped, "unfurl_links": False, "unfurl_media": False})
 
 
 def _email(subject: str, text: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from opsbot.model.actor import Actor
 from opsbot.model.finding import Finding
-from opsbot.model.message import Delivery, Intervention, Message, Outage, Try
+from opsbot.model.message import Delivery, Intervention, Message, Outage, Standing, Try
 from opsbot.model.run import Run
 from opsbot.model.status import Status
 from opsbot.ports.alerts import Alerts, Turn
@@ -45,9 +45,10 @@ class Store(Protocol):
         messages: Sequence[Message],
         artifacts: Sequence[Artifact],
         turn: Turn | None = None,
+        cards: Sequence[Standing] = (),
     ) -> None:
-        """The run's end, its findings, what must be told, what was rendered, and with `turn` what becomes of the alerts:
-        all of it or nothing.
+        """The run's end, its findings, what must be told, what was rendered, with `turn` what becomes of the alerts, and
+        what changes on `cards`: all of it or nothing.
 
         Raises Fenced when the run is no longer RUNNING at this attempt: somebody else has it, or it was given up."""
 

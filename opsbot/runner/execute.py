@@ -19,7 +19,7 @@ from opsbot.model.units import Unit
 from opsbot.model.uptime import Flip
 from opsbot.ports import Progress, World, quiet
 from opsbot.render import headline
-from opsbot.runner.keep import keep, messages
+from opsbot.runner.keep import cards, keep, messages
 from opsbot.runner.request import Request, Result, by_hand, context_of
 from opsbot.secrets import redact
 
@@ -164,7 +164,8 @@ def _finish(
     )  # fmt: skip
     if error and _told_today(world, ended):
         return result
-    return replace(result, messages=tuple(messages(request, world, result, outcome)))
+    told = tuple(messages(request, world, result, outcome))
+    return replace(result, messages=told, cards=tuple(cards(request, world, result)))
 
 
 def _late(run: Run) -> timedelta:

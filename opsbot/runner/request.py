@@ -14,7 +14,7 @@ from opsbot.job import Context, Job, Settings
 from opsbot.model.check import Check
 from opsbot.model.environment import Environment
 from opsbot.model.finding import Finding
-from opsbot.model.message import Delivery, Message
+from opsbot.model.message import Delivery, Message, Standing
 from opsbot.model.period import Period
 from opsbot.model.report import About, Report
 from opsbot.model.run import Cause, Run, RunState
@@ -59,7 +59,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a run came to. `messages` wait in the outbox unless it was a dry run."""
+    """What a run came to. `messages` wait in the outbox unless it was a dry run, with what changes on `cards`."""
 
     run: Run
     report: Report
@@ -69,6 +69,7 @@ class Result:
     scheduled_for: datetime | None
     messages: tuple[Message, ...]
     trusted: bool
+    cards: tuple[Standing, ...] = ()
 
     def exit_code(self, fail_on: str = "action", messages: Sequence[Message] = ()) -> int:
         """The contract's: 3 no trustworthy answer, 4 a delivery failed for good, 1 `fail_on` was reached, else 0."""

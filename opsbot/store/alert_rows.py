@@ -21,6 +21,7 @@ def alert(value: Alert) -> dict[str, Any]:
     payload: dict[str, Any] = {name: getattr(value, name) for name in _PLAIN}
     payload |= {name: rows.optional(getattr(value, name)) for name in _TIMES}
     payload |= {
+        "called": value.called,
         "recent": [(rows.micros(at), breach) for at, breach in value.recent],
         "ack": value.ack and [value.ack.who, rows.micros(value.ack.at), value.ack.reason],
         "finding": rows.dump_finding(value.finding),
@@ -46,6 +47,7 @@ def read_alert(row: rows.Row) -> Alert:
         fired_at=rows.moment(fields["fired_at"]),
         recent=tuple((_moment(at), breach) for at, breach in fields["recent"]),
         ack=ack and Ack(who=ack[0], at=_moment(ack[1]), reason=ack[2]),
+        called=fields.get("called", 0),
         **{name: fields[name] for name in _PLAIN},
     )
 

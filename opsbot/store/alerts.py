@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from opsbot.alerting import Book, Turned
+from opsbot.model.actor import Actor
 from opsbot.model.alert import Ack, Alert, Silence, Told
 from opsbot.ports.alerts import Step, Turn
-from opsbot.store import alert_rows, lines, rows
+from opsbot.store import alert_rows, calling, lines, rows
 from opsbot.store import alerts_tables as a
 from opsbot.store import tables as t
+from opsbot.store.audit import did
 from opsbot.store.engine import in_turn, reading, writing
 from opsbot.store.ledger import upsert
 
@@ -50,22 +52,32 @@ class SqlAlerts:
             found = [alert_rows.read_silence(row) for row in db.execute(select(a.silence)).mappings()]
         return sorted(found, key=lambda silence: (silence.starts_at, silence.id), reverse=True)
 
-    def acknowledge(self, keys: Sequence[str], who: str, reason: str, at: datetime) -> Sequence[str]:
+    def acknowledge(
+        self, keys: Sequence[str], who: str, reason: str, at: datetime, actor: Actor | None = None
+    ) -> Sequence[str]:
         ack = Ack(who=who, at=at, reason=reason)
         with writing(self._engine) as db:
             in_turn(db, _ONE)
             found = [alert for alert in _alerts(db, keys) if alert.fires]
             _keep(db, [replace(alert, ack=ack) for alert in found])
             _call(db)
-        return tuple(alert.key for alert in found)
+            taken = tuple(alert.key for alert in found)
+            if taken:
+                calling.take(db, taken, actor or Actor(login=who), reason, at)
+                did(db, "alert.ack", _about(taken), at, actor, who, by=who, reason=reason)
+        return taken
 
-    def silence(self, silence: Silence) -> None:
+    def silence(self, silence: Silence, actor: Actor | None = None) -> None:
         with writing(self._engine) as db:
             in_turn(db, _ONE)
             db.execute(insert(a.silence).values(alert_rows.silence(silence)))
             _call(db)
+            match = " ".join(f"{name}={glob}" for name, glob in silence.match)
+            until = silence.ends_at.isoformat(timespec="seconds")
+            did(db, "silence.add", silence.id, silence.starts_at, actor, silence.owner, owner=silence.owner, match=match,
+                reason=silence.reason, until=until)  # fmt: skip
 
-    def end_silence(self, id: str, at: datetime) -> Silence | None:
+    def end_silence(self, id: str, at: datetime, actor: Actor | None = None) -> Silence | None:
         with writing(self._engine) as db:
             in_turn(db, _ONE)
             row = db.execute(select(a.silence).where(a.silence.c.id == id)).mappings().first()
@@ -75,6 +87,7 @@ class SqlAlerts:
             ended = replace(found, ended_at=at)
             db.execute(update(a.silence).where(a.silence.c.id == id).values(alert_rows.silence(ended)))
             _call(db)
+            did(db, "silence.end", id, at, actor, found.owner, owner=found.owner)
             return ended
 
 
@@ -84,6 +97,7 @@ def take_turn(db: Connection, step: Turn) -> Step:
     done = step(_book(db))
     _write(db, done.turned)
     lines.queue(db, done.messages)
+    calling.follow(db, done.turned)
     return done
 
 
@@ -160,6 +174,10 @@ def _put(db: Connection, table: Any, values: Sequence[dict[str, Any]], replaced:
         new = upsert(db, table)
         kept = {name: new.excluded[name] for name in replaced}
         db.execute(new.on_conflict_do_update(index_elements=list(table.primary_key), set_=kept), list(values))
+
+
+def _about(keys: Sequence[str]) -> str:
+    return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
 
 
 def _call(db: Connection) -> None:

@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from opsbot.audit import NOTHING, Act, Head, Sealed, sealed
 from opsbot.model.actor import Actor
 from opsbot.store import incidents_tables as t
 from opsbot.store import rows
 from opsbot.store.engine import in_turn, reading, writing
-from opsbot.store.ledger import upsert
 
 _PART = 500
 
@@ -53,10 +52,16 @@ def add(db: Connection, act: Act) -> Sealed:
     in_turn(db, "audit")
     row = sealed(_storable(act), _head(db))
     db.execute(t.audit_row.insert().values(_row(row)))
-    new = upsert(db, t.audit_head)
     told = {"seq": row.seq, "seal": row.seal}
-    db.execute(new.on_conflict_do_update(index_elements=["id"], set_=told), {"id": 1, **told})
+    if not db.execute(update(t.audit_head).values(told)).rowcount:
+        db.execute(insert(t.audit_head).values({"id": 1, **told}))
     return row
+
+
+def did(db: Connection, what: str, about: str, at: datetime, actor: Actor | None, who: str, **detail: str) -> None:
+    """What somebody did by a command, in its transaction. `who` is the name given where nobody said who vouches for it."""
+    told = tuple(sorted((name, value) for name, value in detail.items() if value))
+    add(db, Act(at=at, actor=actor or Actor(login=who), what=what, about=about, detail=told))
 
 
 def _storable(act: Act) -> Act:

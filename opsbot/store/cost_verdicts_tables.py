@@ -18,7 +18,7 @@ cost_verdict = Table(
     PrimaryKeyConstraint("key", "at", name="pk_cost_verdict"),
 )
 
-# `day` is a proleptic ordinal, `body` JSON.
+# `day` is a proleptic ordinal, `body` JSON. A payer's name and " anomalies" is what AWS's own detection told it.
 cost_advice = Table(
     "cost_advice",
     metadata,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from opsbot.evaluate.cost.bill import Bill, Leaf
 from opsbot.evaluate.costdata.days import METRICS, CostDay, CostReading, Metric, Shown
 from opsbot.evaluate.costdata.verdicts import Verdict
-from opsbot.evaluate.savings.advice import Advice
+from opsbot.evaluate.savings.advice import Advice, Seconds
 from opsbot.samples import Values
 from opsbot.store import cost_advice, cost_retention, cost_rows, cost_verdicts, rows
 from opsbot.store import tables as t
@@ -93,6 +93,14 @@ class SqlCosts:
     def advice(self, payer: str) -> Advice | None:
         """As in the port."""
         return cost_advice.last(self._engine, payer)
+
+    def keep_seconds(self, seconds: Seconds) -> None:
+        """As in the port."""
+        cost_advice.keep_seconds(self._engine, seconds)
+
+    def seconds(self, payer: str) -> Seconds | None:
+        """As in the port."""
+        return cost_advice.last_seconds(self._engine, payer)
 
     def judgeable(self) -> tuple[str, ...]:
         """The keys of the cost findings that can be judged."""

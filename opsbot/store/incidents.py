@@ -14,13 +14,14 @@ from opsbot.audit import Act
 from opsbot.errors import IncidentError
 from opsbot.model.actor import Actor
 from opsbot.model.incident import ACTIVE, Entry, EntryKind, Incident, IncidentState
+from opsbot.model.message import Message
 from opsbot.model.status import Priority
 from opsbot.store import incidents_tables as t
-from opsbot.store import rows
+from opsbot.store import lines, rows
 from opsbot.store.audit import add
 from opsbot.store.engine import in_turn, reading, writing
 
-_TIMES = ("opened_at", "detected_at", "began_at", "told_at", "acked_at", "mitigated_at", "resolved_at")
+_TIMES = ("opened_at", "detected_at", "began_at", "told_at", "acked_at", "mitigated_at", "resolved_at", "look_at")
 _TEXTS = (
     "title", "opened_by", "environment", "runbook", "acked_by", "resolved_by", "fix", "review_owner",
 )  # fmt: skip
@@ -35,32 +36,30 @@ class SqlIncidents:
     def open(self, incident: Incident, entry: Entry, act: Act) -> tuple[Incident, bool]:
         with writing(self._engine) as db:
             in_turn(db, "incidents")
-            there = _active(db, incident.tenant, incident.key)
+            there = active(db, incident.tenant, incident.key)
             if there is not None:
                 joined = _joined(there, incident)
                 if joined != there:
                     _write(db, joined, (replace(entry, kind=EntryKind.ALERT),))
                     add(db, replace(act, what="incident.join", about=joined.id))
                 return joined, False
-            number = int(db.scalar(select(func.coalesce(func.max(t.incident.c.number), 0))) or 0) + 1
-            opened = replace(incident, number=number)
-            db.execute(t.incident.insert().values(_row(opened)))
-            _tell(db, number, (entry,))
-            add(db, replace(act, about=opened.id))
-            return opened, True
+            return put(db, incident, entry, act), True
 
     def change(
-        self, number: int, change: Callable[[Incident], tuple[Incident, tuple[Entry, ...]]], act: Act
+        self,
+        number: int,
+        change: Callable[[Incident], tuple[Incident, tuple[Entry, ...]]],
+        act: Act,
+        messages: Sequence[Message] = (),
     ) -> Incident:
         with writing(self._engine) as db:
+            lines.queue(db, messages)
             in_turn(db, "incidents")
             found = db.execute(select(t.incident).where(t.incident.c.number == number)).mappings().first()
             if found is None:
                 raise IncidentError(f"there is no incident INC-{number}", hint="see: opsbot incident list --all")
             changed, entries = change(_read(found))
-            _write(db, replace(changed, revision=changed.revision + 1), entries)
-            add(db, replace(act, about=changed.id))
-            return replace(changed, revision=changed.revision + 1)
+            return keep(db, changed, entries, act)
 
     def incident(self, number: int) -> Incident | None:
         with reading(self._engine) as db:
@@ -89,7 +88,11 @@ class SqlIncidents:
 
     def active(self, tenant: str, key: str) -> Incident | None:
         with reading(self._engine) as db:
-            return _active(db, tenant, key)
+            return active(db, tenant, key)
+
+    def to_look_at(self, now: datetime) -> tuple[Incident, ...]:
+        with reading(self._engine) as db:
+            return tuple(one for one in at_work(db) if one.look_at is not None and one.look_at <= now)
 
     def timeline(self, number: int) -> tuple[Entry, ...]:
         c = t.incident_entry.c
@@ -99,7 +102,32 @@ class SqlIncidents:
         return tuple(map(_read_entry, found))
 
 
-def _active(db: Connection, tenant: str, key: str) -> Incident | None:
+def put(db: Connection, incident: Incident, entry: Entry, act: Act) -> Incident:
+    """A new one with its number, in a transaction that has its turn."""
+    number = int(db.scalar(select(func.coalesce(func.max(t.incident.c.number), 0))) or 0) + 1
+    opened = replace(incident, number=number)
+    db.execute(t.incident.insert().values(_row(opened)))
+    _tell(db, number, (entry,))
+    add(db, replace(act, about=opened.id))
+    return opened
+
+
+def keep(db: Connection, changed: Incident, entries: Sequence[Entry], act: Act) -> Incident:
+    """What it has become, in a transaction that has its turn."""
+    after = replace(changed, revision=changed.revision + 1)
+    _write(db, after, entries)
+    add(db, replace(act, about=after.id))
+    return after
+
+
+def at_work(db: Connection) -> tuple[Incident, ...]:
+    """All that are active, the oldest first: a handful."""
+    c = t.incident.c
+    wanted = select(t.incident).where(c.state.in_([state.value for state in ACTIVE])).order_by(c.number)
+    return tuple(map(_read, db.execute(wanted).mappings()))
+
+
+def active(db: Connection, tenant: str, key: str) -> Incident | None:
     c = t.incident.c
     wanted = select(t.incident).where(
         c.tenant == rows.text(tenant), c.key == rows.text(key), c.state.in_([state.value for state in ACTIVE])
@@ -109,7 +137,8 @@ def _active(db: Connection, tenant: str, key: str) -> Incident | None:
 
 
 def _joined(there: Incident, new: Incident) -> Incident:
-    alerts = (*there.alerts, *(key for key in new.alerts if key not in there.alerts))
+    known = set(there.alerts)
+    alerts = (*there.alerts, *(key for key in new.alerts if key not in known))
     return there if alerts == there.alerts else replace(there, alerts=alerts, revision=there.revision + 1)
 
 
@@ -145,7 +174,7 @@ def _row(value: Incident) -> dict[str, Any]:
 
 def _read(row: rows.Row) -> Incident:
     body = orjson.loads(row["body"])
-    times: dict[str, Any] = {name: rows.moment(body[name]) for name in _TIMES}
+    times: dict[str, Any] = {name: rows.moment(body.get(name)) for name in _TIMES}
     return Incident(
         number=row["number"],
         key=row["key"],

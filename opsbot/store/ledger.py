@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, case, delete, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
+from opsbot.model.actor import Actor
 from opsbot.model.run import Attempt, Run, RunState
 from opsbot.model.timetable import Clockwork, Overlap, Worker
 from opsbot.ports import Ledger
 from opsbot.store import rows
 from opsbot.store import tables as t
+from opsbot.store.audit import did
 from opsbot.store.claiming import claim_of, waiting
 from opsbot.store.engine import at_once, reading, writing
 from opsbot.store.schema import require_head
@@ -118,7 +120,9 @@ class SqlLedger:
                 db.execute(mine.values(ending=rows.text(reason)))
         return RunState(row["state"])
 
-    def pause(self, job: str, until: datetime | None, who: str, reason: str, now: datetime) -> None:
+    def pause(
+        self, job: str, until: datetime | None, who: str, reason: str, now: datetime, actor: Actor | None = None
+    ) -> None:
         """As in the port. A resumed job was paused until now, so that what fell into the pause is known for it."""
         told = {"paused_until": rows.optional(until), "paused_by": rows.text(who), "pause_reason": rows.text(reason)}
         with writing(self.engine) as db:
@@ -129,6 +133,8 @@ class SqlLedger:
             else:
                 new = upsert(db, t.clockwork).values(job=job, cron="", **told)
                 db.execute(new.on_conflict_do_update(index_elements=["job"], set_=told))
+            what, end = ("job.resume", "") if until is None else ("job.pause", until.isoformat(timespec="seconds"))
+            did(db, what, job, now, actor, who, reason=reason, until=end)
 
     def attempts(self, run_id: str) -> tuple[Attempt, ...]:
         query = select(t.run_attempt).where(t.run_attempt.c.run_id == run_id).order_by(t.run_attempt.c.n)

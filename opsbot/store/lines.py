@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, select, update
 
-from opsbot.model.message import Delivery, Message
+from opsbot.model.message import CARDS, Delivery, Message
 from opsbot.store import rows
 from opsbot.store import tables as t
 from opsbot.store.engine import in_turn
@@ -31,13 +31,19 @@ def queue(db: Connection, messages: Sequence[Message]) -> None:
     for channel, key in lines:
         in_turn(db, f"line/{channel}/{key}")
     last = _ends(db, lines)
-    for channel, key in list(last):
-        _supersede(db, channel, key, messages)
+    # A reply adds to what its thread says; only a new first message makes an older one pointless.
+    first = {(message.channel, rows.text(message.key)) for message in messages if not message.reply_to}
+    _supersede(db, sorted(last.keys() & first))
+    cards = _cards(db, [message.edits for message in messages if message.edits])
     joining = []
+    fresh = {message.id for message in messages if message.edits and not cards.get(message.edits)}
     for message in messages:
+        if message.reply_to in fresh:
+            # What changed on a card that nobody has seen is no news.
+            continue
         line = message.channel, rows.text(message.key)
         last[line] = last.get(line, 0) + 1
-        joining.append(rows.message(message, last[line]))
+        joining.append(rows.message(message, last[line]) | {"edits": message.edits and cards.get(message.edits)})
     if joining:
         db.execute(insert(t.message), joining)
 
@@ -47,26 +53,76 @@ def _ends(db: Connection, lines: Collection[tuple[str, str]]) -> dict[tuple[str,
     ends: dict[tuple[str, str], int] = {}
     for channel in dict.fromkeys(channel for channel, _ in lines):
         keys = [key for name, key in lines if name == channel]
-        for some in (keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE)):
-            mine = t.message.c.channel == channel, t.message.c.key.in_(some)
-            query = select(t.message.c.key, func.max(t.message.c.seq)).where(*mine).group_by(t.message.c.key)
+        for some in _parts(keys):
+            query = select(t.message.c.key, func.max(t.message.c.seq)).where(_in_line(channel, some))
+            query = query.group_by(t.message.c.key)
             ends |= {(channel, key): seq for key, seq in db.execute(query)}
     return ends
 
 
-def _supersede(db: Connection, channel: str, key: str, messages: Sequence[Message]) -> None:
-    # A reply adds to what its thread says; only a new first message makes an older one pointless.
-    if all(message.reply_to for message in messages if (message.channel, rows.text(message.key)) == (channel, key)):
-        return
+def _supersede(db: Connection, lines: Collection[tuple[str, str]]) -> None:
+    """What waits in these lines goes, with the replies to it."""
     gone = {"state": Delivery.SUPERSEDED.value}
-    waiting = t.message.c.state.in_(WAITING)
-    db.execute(update(t.message).where(_line(channel, key), waiting, t.message.c.reply_to.is_(None)).values(gone))
-    parents = select(t.message.c.id).where(_line(channel, key), t.message.c.state == Delivery.SUPERSEDED.value)
-    db.execute(update(t.message).where(waiting, t.message.c.reply_to.in_(parents)).values(gone))
+    for channel in dict.fromkeys(channel for channel, _ in lines):
+        for keys in _parts([key for name, key in lines if name == channel]):
+            first = _in_line(channel, keys), t.message.c.state.in_(WAITING), t.message.c.reply_to.is_(None)
+            ids = db.scalars(update(t.message).where(*first).values(gone).returning(t.message.c.id)).all()
+            _leave(db, ids)
 
 
-def _line(channel: str, key: str) -> ColumnElement[bool]:
-    return and_(t.message.c.channel == channel, t.message.c.key == key)
+def _leave(db: Connection, parents: Sequence[str]) -> None:
+    """What was to follow these is not told either."""
+    for some in _parts(parents):
+        mine = t.message.c.reply_to.in_(some), t.message.c.state.in_(WAITING)
+        db.execute(update(t.message).where(*mine).values(state=Delivery.SUPERSEDED.value))
+
+
+def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE))
+
+
+def _in_line(channel: str, keys: Collection[str]) -> ColumnElement[bool]:
+    return and_(t.message.c.channel == channel, t.message.c.key.in_(keys))
+
+
+def _cards(db: Connection, ids: Collection[str]) -> dict[str, str | None]:
+    """For each of these messages the one that is to be edited in its place: itself if it may have arrived, else the one
+    that it would have edited; None if there is none. So nothing hangs on a message that nobody ever saw."""
+    before: dict[str, str | None] = {}
+    seen: set[str] = set()
+    asked, known = set(ids), set[str]()
+    while asked:
+        known |= asked
+        for row in _touched(db, sorted(asked)):
+            if row["state"] in (Delivery.SENT.value, SENDING) or row["attempts"]:
+                seen.add(row["id"])
+            before[row["id"]] = row["edits"]
+        asked = {edits for id, edits in before.items() if id not in seen and edits} - known
+    return {id: _seen(id, before, seen) for id in ids}
+
+
+def _touched(db: Connection, ids: Sequence[str]) -> Iterator[Any]:
+    columns = t.message.c.id, t.message.c.edits, t.message.c.state, t.message.c.attempts
+    for some in _parts(ids):
+        yield from db.execute(select(*columns).where(t.message.c.id.in_(some))).mappings()
+
+
+def _seen(id: str, before: Mapping[str, str | None], seen: Collection[str]) -> str | None:
+    at: str | None = id
+    # No chain is longer than this, unless it bites its own tail.
+    for _ in before:
+        if at is None or at in seen:
+            break
+        at = before.get(at)
+    return at if at in seen else None
+
+
+def withdraw(db: Connection, ids: Collection[str]) -> None:
+    """These need not be told any more, if they have not left; nor what was to follow in their threads."""
+    for some in _parts(list(ids)):
+        gone = update(t.message).where(t.message.c.id.in_(some), t.message.c.state == QUEUED)
+        done = db.scalars(gone.values(state=Delivery.SUPERSEDED.value).returning(t.message.c.id)).all()
+        _leave(db, done)
 
 
 def _next() -> ColumnElement[bool]:
@@ -112,11 +168,14 @@ def late(channel: str, before: int) -> Select[Any]:
     send them; what this program itself says about waiting is not counted."""
     mine, own = t.message.c, t.channel.c
     down = exists().where(own.name == channel, own.since.is_not(None))
-    ours = [mine.key.startswith(prefix, autoescape=True) for prefix in (NOTICES, LATE)]
+    # A card stands for itself, late or not: in a thread nobody would see it change.
+    ours = [mine.key.startswith(prefix, autoescape=True) for prefix in (NOTICES, LATE, CARDS)]
     return select(t.message).where(
         mine.channel == channel,
         mine.state.in_(WAITING),
         mine.reply_to.is_(None),
+        # What people have before their eyes already is only brought up to date, wherever it stands.
+        mine.edits.is_(None),
         mine.created_at < before,
         (mine.attempts == 0) | down,
         *(~one for one in ours),

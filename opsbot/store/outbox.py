@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, insert, or_, select, update
 
 from opsbot.errors import StoreError
+from opsbot.model.actor import Actor
 from opsbot.model.message import Delivery, Intervention, Message, Outage, Try
-from opsbot.store import lines, rows
+from opsbot.store import calling, lines, rows
 from opsbot.store import tables as t
+from opsbot.store.audit import did
 from opsbot.store.engine import in_turn, reading, writing
 
 _MENDED = {"since": None, "error": "", "failures": 0, "held": False, "retry_at": None, "told_at": None}
@@ -96,6 +98,8 @@ class SqlOutbox:
             if db.execute(update(t.message).where(lines.may_settle(message, state)).values(values)).rowcount:
                 _note(db, message, now, state, error)
                 lines.queue(db, also)
+                if state is Delivery.SENT:
+                    calling.arrived(db, (message,), now)
             if hold_channel and not_before:
                 _note_channel(db, message.channel, {"opens_at": rows.micros(not_before)})
             if outage is not None:
@@ -112,6 +116,7 @@ class SqlOutbox:
             db.execute(_ENDED, ended)
             for channel in dict.fromkeys(message.channel for message, _ in sent):
                 _mend(db, channel)
+            calling.arrived(db, (message for message, _ in sent), now)
 
     def note_outage(self, outage: Outage) -> None:
         """As in the port."""
@@ -155,7 +160,9 @@ class SqlOutbox:
         """As in the port."""
         return {row["channel"]: _when(row["due"], row["opens_at"], row["retry_at"]) for row in self._found(lines.due())}
 
-    def retry(self, ids: Sequence[str], who: str, now: datetime, reason: str = "") -> tuple[str, ...]:
+    def retry(
+        self, ids: Sequence[str], who: str, now: datetime, reason: str = "", actor: Actor | None = None
+    ) -> tuple[str, ...]:
         """As in the port."""
         fresh = {"state": lines.QUEUED, "not_before": None, "kept_since": rows.micros(now)}
         may = (*lines.WAITING, Delivery.DEAD.value, Delivery.UNKNOWN.value, Delivery.DROPPED.value)
@@ -163,14 +170,21 @@ class SqlOutbox:
             done = _intervene(db, ids, may, fresh, _act(who, "retry", reason, now))
             mine = select(t.message.c.channel).where(t.message.c.id.in_(done))
             db.execute(update(t.channel).where(t.channel.c.name.in_(mine)).values(retry_at=None))
+            for id in done:
+                did(db, "message.retry", id, now, actor, who, reason=reason)
         return done
 
-    def drop(self, ids: Sequence[str], who: str, reason: str, now: datetime) -> tuple[str, ...]:
+    def drop(
+        self, ids: Sequence[str], who: str, reason: str, now: datetime, actor: Actor | None = None
+    ) -> tuple[str, ...]:
         """As in the port."""
         gone = {"state": Delivery.DROPPED.value, "not_before": None}
         may = (*lines.WAITING, Delivery.DEAD.value, Delivery.UNKNOWN.value)
         with writing(self.engine) as db:
-            return _intervene(db, ids, may, gone, _act(who, "drop", reason, now))
+            done = _intervene(db, ids, may, gone, _act(who, "drop", reason, now))
+            for id in done:
+                did(db, "message.drop", id, now, actor, who, reason=reason)
+        return done
 
     def reopen(self, channels: Collection[str]) -> None:
         """As in the port."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, Table, and_, delete, exists, or_, select
 
-from opsbot.model.message import Delivery
+from opsbot.model.message import CARDS, Delivery
 from opsbot.model.run import RunState
 from opsbot.store import rows
 from opsbot.store import tables as t
@@ -17,6 +17,8 @@ from opsbot.store.engine import writing
 RUNS = timedelta(days=400)
 SKIPPED_RUNS = timedelta(days=90)
 TOLD = timedelta(days=30)
+# A trouble may last for months, and its end is told on the same card.
+CARD = timedelta(days=100)
 UNTOLD = timedelta(days=400)
 WORKERS = timedelta(days=7)
 # About 10 ms for runs with a hundred findings each; a writer that comes in between waits no longer.
@@ -60,7 +62,8 @@ def _old_messages(now: datetime) -> Any:
     mine, reply = t.message.c, t.message.alias("reply").c
     # A reply that has still to leave needs to know whose thread it belongs in.
     awaited = exists().where(reply.reply_to == mine.id, reply.state.in_(_UNSENT))
-    told = and_(mine.state.in_(_TOLD), mine.created_at < rows.micros(now - TOLD))
+    past = or_(~mine.key.startswith(CARDS, autoescape=True), mine.created_at < rows.micros(now - CARD))
+    told = and_(mine.state.in_(_TOLD), mine.created_at < rows.micros(now - TOLD), past)
     given_up = and_(mine.state.in_(_GIVEN_UP), mine.created_at < rows.micros(now - UNTOLD))
     return and_(or_(told, given_up), ~awaited)
 

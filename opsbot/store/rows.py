@@ -12,9 +12,9 @@ from sqlalchemy import RowMapping
 
 from opsbot.errors import StoreError
 from opsbot.model.finding import Finding, Series
-from opsbot.model.message import Delivery, Intervention, Message, Outage, Try
+from opsbot.model.message import Action, Delivery, Intervention, Message, Outage, Try
 from opsbot.model.run import Attempt, Cause, Run, RunState, Usage
-from opsbot.model.status import Status
+from opsbot.model.status import Priority, Status
 from opsbot.model.timetable import Clockwork, Worker
 from opsbot.model.units import Unit
 from opsbot.ports import Artifact
@@ -91,7 +91,7 @@ def read_worker(row: Row) -> Worker:
 
 
 def _usage(value: Usage) -> dict[str, Any]:
-    names = ("calls", "metrics", "datapoints", "usd", "throttled")
+    names = ("calls", "metrics", "datapoints", "usd", "throttled", "log_bytes")
     return {name: getattr(value, name) for name in names}
 
 
@@ -112,6 +112,7 @@ def message(value: Message, seq: int) -> dict[str, Any]:
         "created_at": micros(value.created_at),
         "run_id": value.run_id,
         "reply_to": value.reply_to,
+        "edits": value.edits,
         "state": Delivery.QUEUED.value,
         "attempts": 0,
         "not_before": value.not_before and micros(value.not_before),
@@ -120,19 +121,37 @@ def message(value: Message, seq: int) -> dict[str, Any]:
         "error": "",
         "rank": value.status.rank,
         "kept_since": None,
+        "action": value.action.value,
+        "priority": value.priority.value if value.priority else "",
     }
 
 
 def read_message(row: Row) -> Message:
     """While a message is being sent its `not_before` is the end of the sender's lease."""
-    names = ("id", "key", "channel", "to", "subject", "body", "run_id", "reply_to", "attempts", "provider_id", "error")
+    names = (
+        "id",
+        "key",
+        "channel",
+        "to",
+        "subject",
+        "body",
+        "run_id",
+        "reply_to",
+        "edits",
+        "attempts",
+        "provider_id",
+        "error",
+    )
     plain = {name: row[name] for name in names}
     state = Delivery(row["state"])
     due = row["lease_until"] if state is Delivery.SENDING else row["not_before"]
     times: dict[str, Any] = {name: moment(row[name]) for name in ("created_at", "kept_since")} | {
         "not_before": moment(due)
     }
-    return Message(**plain, **times, state=state, status=_STATUSES[row["rank"]])
+    priority = Priority(row["priority"]) if row["priority"] else None
+    return Message(
+        **plain, **times, state=state, status=_STATUSES[row["rank"]], action=Action(row["action"]), priority=priority
+    )
 
 
 def read_try(row: Row) -> Try:

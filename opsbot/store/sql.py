@@ -26,14 +26,20 @@ from sqlalchemy import (
 
 from opsbot.errors import Fenced, StoreError
 from opsbot.model.finding import Finding
-from opsbot.model.message import Message
+from opsbot.model.message import Message, Standing
 from opsbot.model.run import Run, RunState
 from opsbot.model.status import Status
 from opsbot.ports import Artifact
-from opsbot.store import backup, cost_retention, lines, retention, rows
+from opsbot.ports.alerts import Turn
+from opsbot.store import backup, cost_retention, incident_retention, lines, retention, rows, trends_retention
 from opsbot.store import tables as t
+from opsbot.store.alerts import SqlAlerts, take_turn
+from opsbot.store.audit import SqlAudit
+from opsbot.store.cards import placed
 from opsbot.store.claiming import start_attempt
 from opsbot.store.engine import in_turn, reading, writing
+from opsbot.store.incidents import SqlIncidents
+from opsbot.store.journal import SqlJournal
 from opsbot.store.ledger import SqlLedger, upsert
 from opsbot.store.outbox import SqlOutbox
 from opsbot.store.recovery import Recovered
@@ -42,6 +48,7 @@ from opsbot.store.uptime import SqlUptime
 
 if TYPE_CHECKING:
     from opsbot.store.costs import SqlCosts
+    from opsbot.store.trends import SqlTrends
 
 # Keys in one statement: every database takes so many.
 _CHUNK = 500
@@ -69,6 +76,8 @@ class SqlStore(SqlOutbox):
     def prune(self, now: datetime) -> Pruned:
         """Drop what nobody asks for any more, in small transactions; nothing that still has to be told."""
         cost_retention.forget(self.engine, now)
+        trends_retention.forget(self.engine, now)
+        incident_retention.forget(self.engine, now)
         return retention.prune(self.engine, now)
 
     def close(self) -> None:
@@ -82,7 +91,13 @@ class SqlStore(SqlOutbox):
                 start_attempt(db, values)
 
     def commit(
-        self, run: Run, findings: Sequence[Finding], messages: Sequence[Message], artifacts: Sequence[Artifact]
+        self,
+        run: Run,
+        findings: Sequence[Finding],
+        messages: Sequence[Message],
+        artifacts: Sequence[Artifact],
+        turn: Turn | None = None,
+        cards: Sequence[Standing] = (),
     ) -> None:
         bad = [finding for finding in findings if finding.status is not Status.OK]
         with writing(self.engine) as db:
@@ -90,8 +105,10 @@ class SqlStore(SqlOutbox):
             _end(db, run, len(findings) - len(bad))
             _add_many(db, t.finding, [rows.finding(value, run.id, n) for n, value in enumerate(bad)])
             _remember(db, run, findings)
-            lines.queue(db, messages)
+            lines.queue(db, (*messages, *placed(db, cards)))
             _add(db, t.artifact, (rows.artifact(value, n) for n, value in enumerate(artifacts)))
+            if turn is not None:
+                take_turn(db, turn)
 
     def runs(self, *, job: str | None = None, limit: int = 50) -> tuple[Run, ...]:
         query = select(t.run).order_by(t.run.c.queued_at.desc(), t.run.c.at.desc(), t.run.c.id.desc()).limit(limit)
@@ -130,6 +147,9 @@ class SqlStore(SqlOutbox):
     def ledger(self) -> SqlLedger:
         return SqlLedger(self.engine)
 
+    def alerts(self) -> SqlAlerts:
+        return SqlAlerts(self.engine)
+
     def uptime(self) -> SqlUptime:
         return SqlUptime(self.engine)
 
@@ -138,6 +158,20 @@ class SqlStore(SqlOutbox):
         from opsbot.store.costs import SqlCosts
 
         return SqlCosts(self.engine)
+
+    def trends(self) -> SqlTrends:
+        from opsbot.store.trends import SqlTrends
+
+        return SqlTrends(self.engine)
+
+    def incidents(self) -> SqlIncidents:
+        return SqlIncidents(self.engine)
+
+    def journal(self) -> SqlJournal:
+        return SqlJournal(self.engine)
+
+    def audit(self) -> SqlAudit:
+        return SqlAudit(self.engine)
 
     def _all(self, query: Select[Any]) -> Sequence[rows.Row]:
         with reading(self.engine) as db:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from opsbot.alerting import Patience, Route, dedup_key, group_of, routes_of
+from opsbot.model.incident import IncidentState
 from opsbot.model.message import Action, Delivery
 from opsbot.model.status import Priority
 from tests.alerting.world import Heard, Night, finding, heard
@@ -21,11 +22,15 @@ from tests.alerting.world import Heard, Night, finding, heard
 EXAMPLES = int(os.environ.get("OPSBOT_EXAMPLES", "12"))
 RESOURCES = st.sampled_from(("a", "b", "c"))
 ROUTES = (
-    Route(name="page", match=(("status", ("critical",)),), priority=Priority.P0, channels=("pager",), goes_on=True),
+    Route(name="page", match=(("status", ("critical",)),), priority=Priority.P0, channels=("pager",), goes_on=True,
+          incident=True),
     Route(name="all", match=(("status", ("critical", "warning")),), priority=Priority.P2, channels=("chat",),
           group_by=("alert",), interval=timedelta(minutes=20)),
     Route(name="rest", channels=("mail",)),
 )  # fmt: skip
+
+
+_OPEN = (IncidentState.OPEN, IncidentState.ACKED)
 
 
 class Crashed(Exception):
@@ -141,6 +146,18 @@ class Alerting(RuleBasedStateMachine):
             told = [(one.key, one.channel) for one in self.night.store.alerts().told()]
             assert len(told) == len(set(told))
             assert all(one.mentions for one in self.night.store.alerts().told())
+
+    @invariant()
+    def an_incident_is_open_as_long_as_what_called_for_it(self) -> None:
+        if not hasattr(self, "night"):
+            return
+        fires = {alert.key for alert in self.night.alerts() if alert.fires}
+        called = {alert.key for alert in self.night.alerts() if alert.fires and alert.called == alert.episode}
+        found = self.night.store.incidents().incidents()
+        still = [set(one.alerts) for one in found if one.state in _OPEN]
+        assert called <= set().union(*still)
+        assert all(fires & alerts for alerts in still)
+        assert len(found) == len({one.key for one in found})
 
     def settle(self) -> None:
         """Everything leaves, whoever died."""

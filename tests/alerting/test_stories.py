@@ -269,3 +269,22 @@ def test_a_note_is_told_where_a_route_asks_for_it(tmp_path: Path) -> None:
     night = Night(tmp_path, (notes,), {"patience": Patience(least=Status.INFO)})
     assert night.sees(volume="info") == ["mail trigger"]
     assert night.passes(days=30) == []
+
+
+def test_the_first_word_waits_for_what_fires_a_moment_later_if_the_route_says_so(tmp_path: Path) -> None:
+    wait = timedelta(seconds=30)
+    night = Night(tmp_path, (Route(name="all", channels=("pager",), group_by=("environment",), wait=wait),))
+    assert night.sees(a="critical") == []
+    assert night.passes(seconds=20) == []
+    assert night.sees(a="critical", b="critical") == []
+    assert night.passes(seconds=9) == []
+    # Thirty seconds after the first one, not after the last.
+    assert night.passes(seconds=1) == ["pager trigger"]
+    assert (night.reasons, "2 alerts" in night.last.subject) == (["new: 2 alerts in one group"], True)
+    assert night.sees(a="ok", b="ok") == ["pager resolve"]
+    night.passes(hours=1)
+    night.sees(c="critical")
+    night.now += timedelta(seconds=10)
+    # What is over before anybody was told is nobody's business.
+    assert night.sees(c="ok") == []
+    assert night.passes(hours=1) == []

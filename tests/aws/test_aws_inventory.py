@@ -81,7 +81,8 @@ def test_nothing_is_missing_and_nothing_invented(world: World, everything: dict[
         (name, resource.kind)
         for name, inventory in everything.items()
         for resource in inventory.resources
-        if not resource.kind.startswith("metric:") and resource.kind not in {"cloudwatch-alarm", *SEEN_TWICE, *OF_ACCOUNTS, *OF_STORIES}
+        if not resource.kind.startswith("metric:")
+        and resource.kind not in {"cloudwatch-alarm", *SEEN_TWICE, *OF_ACCOUNTS, *OF_STORIES}
     )
     assert {name: inventory.gaps for name, inventory in everything.items() if inventory.gaps} == {}
     assert found == expected

@@ -15,6 +15,10 @@ from opsbot.channels import SETTINGS, decode
 SLACK = {"kind": "slack", "token": "env:SLACK_BOT_TOKEN", "channel": "C0123456"}
 EMAIL = {"kind": "email", "from": "opsbot@example.org", "to": ["ops@example.org"], "host": "mail.example.org"}
 FILE = {"kind": "file", "folder": "out"}
+PAGER = {"kind": "pagerduty", "routing_key": "env:PAGERDUTY_KEY"}
+TOPIC = {"kind": "sns", "topic": "arn:aws:sns:eu-central-1:123456789012:ops"}
+PHONE = {"kind": "sns", "phone": "+4971112345678", "region": "eu-central-1"}
+HOOK = {"kind": "webhook", "url": "https://hooks.example.org/opsbot", "secret": "env:HOOK_SECRET"}
 
 KEYS_OF_EMAIL = (
     "kind, via, from, to, host, port, user, password, tls, allow_plain, ca_file, region, timeout, max_per_minute"
@@ -38,6 +42,13 @@ NO_CHANNEL = (
         pytest.param(EMAIL | {"tls": "none", "allow_plain": True}, id="in clear when meant"),
         pytest.param({**EMAIL, "via": "ses", "region": "eu-central-1"}, id="ses"),
         pytest.param(FILE, id="file"),
+        pytest.param(PAGER, id="pagerduty"),
+        pytest.param(PAGER | {"url": "https://events.eu.pagerduty.com/v2/enqueue"}, id="pagerduty in the EU"),
+        pytest.param(TOPIC, id="topic"),
+        pytest.param({**TOPIC, "topic": "arn:aws-cn:sns:cn-north-1:123456789012:ops.fifo"}, id="fifo topic elsewhere"),
+        pytest.param(PHONE | {"sender_id": "opsbot"}, id="phone"),
+        pytest.param(HOOK | {"allow_private": True, "name": "CMDB"}, id="webhook"),
+        pytest.param({**HOOK, "url": "http://127.0.0.1:9000/"}, id="webhook on loopback"),
     ],
 )
 def test_a_good_table_is_taken(table: dict[str, object]) -> None:
@@ -53,14 +64,18 @@ def _without(table: dict[str, Any], key: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        pytest.param({}, ["ops.kind: missing; one of slack, email, file"], id="no kind"),
+        pytest.param({}, ["ops.kind: missing; one of slack, email, pagerduty, sns, webhook, file"], id="no kind"),
         pytest.param(
             {"kind": "slcak"},
-            ['ops.kind: unknown kind; did you mean "slack"? expected one of slack, email, file'],
+            [
+                'ops.kind: unknown kind; did you mean "slack"? expected one of slack, email, pagerduty, sns, webhook, file'
+            ],
             id="misspelt kind",
         ),
         pytest.param(
-            {"kind": 7}, ["ops.kind: unknown kind; expected one of slack, email, file"], id="kind is a number"
+            {"kind": 7},
+            ["ops.kind: unknown kind; expected one of slack, email, pagerduty, sns, webhook, file"],
+            id="kind is a number",
         ),
         pytest.param(_without(SLACK, "token"), ["ops.token: missing"], id="missing key"),
         pytest.param(SLACK | {"chanel": "C1"}, ['ops.chanel: unknown key; did you mean "channel"?'], id="misspelt key"),
@@ -127,6 +142,46 @@ def _without(table: dict[str, Any], key: str) -> dict[str, Any]:
             id="in clear",
         ),
         pytest.param(
+            {**PAGER, "routing_key": "0123456789abcdef0123456789abcdef"},
+            [NO_REFERENCE.replace("token", "routing_key")],
+            id="routing key in clear",
+        ),
+        pytest.param(
+            {**PAGER, "url": "http://events.pagerduty.com/v2/enqueue"},
+            ["ops.url: expected https://: what is sent to events.pagerduty.com would go in clear"],
+            id="pagerduty in clear",
+        ),
+        pytest.param(
+            TOPIC | {"phone": "+4971112345678"}, ["ops: topic and phone: expected one of them"], id="topic and phone"
+        ),
+        pytest.param({"kind": "sns"}, ["ops: topic and phone: expected one of them"], id="neither topic nor phone"),
+        pytest.param(
+            _without(PHONE, "region"),
+            ["ops: region: missing; a phone needs one such as eu-central-1"],
+            id="phone without a region",
+        ),
+        pytest.param(
+            {**PHONE, "phone": "0711 12345678"},
+            ["ops.phone: expected a number with its country, such as +4971112345678, got '0711 12345678'"],
+            id="phone without its country",
+        ),
+        pytest.param(
+            {**TOPIC, "topic": "ops"},
+            ["ops.topic: expected a topic's ARN such as arn:aws:sns:eu-central-1:123456789012:ops, got 'ops'"],
+            id="a topic's name",
+        ),
+        pytest.param(
+            TOPIC | {"region": "us-east-1"},
+            ["ops: region: the topic is in eu-central-1; leave region out"],
+            id="two regions",
+        ),
+        pytest.param(_without(HOOK, "secret"), ["ops.secret: missing"], id="unsigned webhook"),
+        pytest.param(
+            {**HOOK, "url": "https://me:hunter2@hooks.example.org/"},
+            ["ops.url: expected a URL without a name and password in it; a signature says who we are"],
+            id="password in the address",
+        ),
+        pytest.param(
             {"kind": "slack", "token": "hunter2", "channel": "ops", "tiemout": 3},
             [
                 NO_REFERENCE,
@@ -148,12 +203,13 @@ JSONISH = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-KEYS = st.sampled_from(["kind", "token", "channel", "from", "to", "host", "tls", "via", "port", "folder"]) | st.text(
-    max_size=8
-)
+KEYS = st.sampled_from([
+    "kind", "token", "channel", "from", "to", "host", "tls", "via", "port", "folder", "url", "topic", "phone", "region",
+    "routing_key", "secret", "sender_id",
+]) | st.text(max_size=8)  # fmt: skip
 
 
-@given(st.sampled_from([SLACK, EMAIL, FILE]), st.dictionaries(KEYS, JSONISH, max_size=4))
+@given(st.sampled_from([SLACK, EMAIL, FILE, PAGER, TOPIC, PHONE, HOOK]), st.dictionaries(KEYS, JSONISH, max_size=4))
 @settings(max_examples=300, deadline=None)
 def test_any_table_gives_settings_or_problems_with_paths(good: dict[str, object], changes: dict[str, object]) -> None:
     decoded, problems = decode("ops", good | changes)

@@ -42,8 +42,9 @@ def faults(value: Any, schema: Any, root: Mapping[str, Any]) -> Iterator[str]:
 
 def _plain(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
     wanted = schema.get("type")
-    if wanted and (not isinstance(value, _TYPES[wanted]) or (isinstance(value, bool) and wanted != "boolean")):
-        yield f"{value!r} is no {wanted}"
+    kinds = [wanted] if isinstance(wanted, str) else wanted or ()
+    if kinds and not any(_is(value, kind) for kind in kinds):
+        yield f"{value!r} is no {' or '.join(kinds)}"
         return
     if "const" in schema and value != schema["const"]:
         yield f"{value!r} is not {schema['const']!r}"
@@ -52,6 +53,10 @@ def _plain(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
         yield f"{value!r} does not match {schema['pattern']}"
     yield from _bounds(value, schema)
+
+
+def _is(value: Any, kind: str) -> bool:
+    return isinstance(value, _TYPES[kind]) and (not isinstance(value, bool) or kind == "boolean")
 
 
 def _bounds(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:

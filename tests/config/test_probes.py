@@ -432,3 +432,34 @@ def test_no_url_whatever_breaks_validation(url: str) -> None:
 
     _, found = plan([(0, {"name": "x", "url": url})], (), "UTC")
     assert all(path[:2] == ("probes", 0) and what for path, what in found)
+
+
+WORK = '[[maintenance]]\nname = "move"\nreason = "move"\nschedule = "0 2 * * SUN"\nlength = "4h"\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "told_"),
+    [
+        ('environments = ["shop-*"]', []),
+        ('environments = ["*"]\nprobes = ["api", "*"]\nchecks = ["ecs-*"]', []),
+        (
+            'environments = ["shop-prd"]',
+            [
+                "maintenance[0].environments[0]: no environment is called 'shop-prd'; did you mean \"shop-prod\"? (line 18)"
+            ],
+        ),
+        ('probes = ["api", "web-*"]', ["maintenance[0].probes[1]: no probe is called 'web-*'; known: api (line 18)"]),
+        (
+            'checks = ["rds-cpus"]',
+            ["maintenance[0].checks[0]: no check is called 'rds-cpus'; did you mean \"rds-cpu\"? (line 18)"],
+        ),
+    ],
+)
+def test_planned_work_covers_something(line: str, told_: list[str]) -> None:
+    assert told(f'{PROBE}url = "tcp://shop.example.org:5432"\n{WORK}{line}\n') == told_
+
+
+def test_while_a_probe_is_wrong_nobody_knows_which_are_covered() -> None:
+    assert told(f'{PROBE}url = "tcp://shop.example.org"\n{WORK}probes = ["web-*"]\n') == told(
+        f'{PROBE}url = "tcp://shop.example.org"\n'
+    )

@@ -13,17 +13,22 @@ import pytest
 from pydantic import BaseModel
 
 from opsbot import channels
+from opsbot.config.budgets import BudgetTable
 from opsbot.config.file import (
+    AlertsTable,
     BlackoutTable,
     DaemonTable,
     Defaults,
+    DependencyTable,
     EnvironmentTable,
     File,
     JobTable,
     ReportsTable,
+    RouteTable,
     StoreTable,
     WebTable,
 )
+from opsbot.config.maintenance import MaintenanceTable
 from opsbot.config.probes import ProbeTable, SloTable, StepTable
 from opsbot.model.period import show_duration
 from opsbot.validation import schema
@@ -34,6 +39,7 @@ SCHEMA = ROOT / "docs" / "schemas" / "config.schema.json"
 PAGE = ROOT / "docs" / "configuration.md"
 RENEW = bool(os.environ.get("OPSBOT_UPDATE_GOLDEN"))
 BEGIN, END = "a test says they are current -->\n", "<!-- /keys -->"
+_SECRETS = ("token", "password", "routing_key", "secret")
 _REFERENCE = "a [reference](#secrets)"
 TABLES: dict[str, type[BaseModel]] = {
     "[defaults]": Defaults,
@@ -43,6 +49,11 @@ TABLES: dict[str, type[BaseModel]] = {
     "slo of [[probes]]": SloTable,
     "[jobs.NAME]": JobTable,
     "[[blackouts]]": BlackoutTable,
+    "[[maintenance]]": MaintenanceTable,
+    "[[budgets]]": BudgetTable,
+    "[[routes]]": RouteTable,
+    "[[dependencies]]": DependencyTable,
+    "[alerts]": AlertsTable,
     "[daemon]": DaemonTable,
     "[web]": WebTable,
     "[store]": StoreTable,
@@ -108,9 +119,7 @@ def channel(kind: str, model: type[BaseModel]) -> str:
     for name, key in shape["properties"].items():
         default = "required" if name in shape.get("required", ()) else shown(key.get("default"))
         lines += (
-            [f"| `{name}` | {default} | {_REFERENCE if name in ('token', 'password') else expects(key)} |"]
-            if name != "kind"
-            else []
+            [f"| `{name}` | {default} | {_REFERENCE if name in _SECRETS else expects(key)} |"] if name != "kind" else []
         )
     about = " ".join((model.__doc__ or "").split())
     return f'### `[channels.NAME]` with `kind = "{kind}"`\n\n{about}\n\n' + "\n".join(lines) + "\n"

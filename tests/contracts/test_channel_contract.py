@@ -12,8 +12,10 @@ import pytest
 from opsbot.errors import DeliveryError
 from opsbot.model.message import Format, Message
 from opsbot.ports import Channel
-from opsbot.replica import mail, slack
+from opsbot.replica import mail, pagerduty, receiver, slack
+from opsbot.replica.faults import rules_of
 from tests.outbox import world
+from tests.outbox.aws import aws
 from tests.outbox.world import START, message
 
 
@@ -25,6 +27,7 @@ class Way:
     arrived: Callable[[], list[bytes]]
     refuse: Callable[[], object]
     readable: bool = True
+    edits: bool = False
 
 
 @contextmanager
@@ -34,6 +37,7 @@ def _slack(_folder: Path) -> Iterator[Way]:
             channel=world.slack(peer.url),
             arrived=lambda: [post.text.encode() for post in peer.slack.posts],
             refuse=lambda: peer.slack.script(slack.Fault(error="channel_not_found")),
+            edits=True,
         )
 
 
@@ -57,7 +61,59 @@ def _file(folder: Path) -> Iterator[Way]:
     )
 
 
-WAYS = {"slack": _slack, "email": _email, "file": _file}
+@contextmanager
+def _pagerduty(_folder: Path) -> Iterator[Way]:
+    with pagerduty.serve() as peer:
+        yield Way(
+            channel=world.pagerduty(peer.url),
+            arrived=lambda: [one.payload["summary"].encode() for one in peer.pagerduty.incidents],
+            refuse=lambda: setattr(peer.pagerduty, "key", "another"),
+            readable=False,
+        )
+
+
+@contextmanager
+def _sns(_folder: Path) -> Iterator[Way]:
+    with aws() as peer:
+        yield Way(
+            channel=world.sns(),
+            arrived=lambda: [one.text["default"].encode() for one in peer.state.publications],
+            refuse=lambda: peer.state.faults.add(rules_of([{"service": "sns", "fault": "access_denied"}])),
+            readable=False,
+        )
+
+
+@contextmanager
+def _sms(_folder: Path) -> Iterator[Way]:
+    with aws() as peer:
+        yield Way(
+            channel=world.sns(phone="+4971112345678", region="eu-central-1"),
+            arrived=lambda: [one.text["default"].encode() for one in peer.state.publications],
+            refuse=lambda: peer.state.faults.add(rules_of([{"service": "sns", "fault": "access_denied"}])),
+            readable=False,
+        )
+
+
+@contextmanager
+def _webhook(_folder: Path) -> Iterator[Way]:
+    with receiver.serve() as peer:
+        yield Way(
+            channel=world.webhook(f"{peer.url}/hook"),
+            arrived=lambda: [one.body for one in peer.requests if b"ping" not in one.body],
+            refuse=lambda: peer.script(receiver.Trouble(reply=receiver.Reply(status=404))),
+            readable=False,
+        )
+
+
+WAYS = {
+    "slack": _slack,
+    "email": _email,
+    "file": _file,
+    "pagerduty": _pagerduty,
+    "sns": _sns,
+    "sms": _sms,
+    "webhook": _webhook,
+}
 
 
 @pytest.fixture(params=WAYS)
@@ -101,6 +157,13 @@ def test_a_reply_is_found_too(way: Way) -> None:
     assert len(way.arrived()) == 2
 
 
+def test_what_comes_in_the_place_of_another_is_there_instead_or_beside_it(way: Way) -> None:
+    name = way.channel.send(_told(way, "m1"), "")
+    edited = way.channel.send(_told(way, "m2", edits="m1"), "", name)
+    assert len(way.arrived()) == (1 if way.edits else 2)
+    assert (edited == name) is way.edits
+
+
 def test_a_refusal_is_permanent_in_one_line_with_nothing_sent(way: Way) -> None:
     way.refuse()
     with pytest.raises(DeliveryError) as told:
@@ -120,6 +183,8 @@ def test_checking_tells_nobody(way: Way) -> None:
     [
         pytest.param(lambda: world.slack("http://127.0.0.1:1"), True, id="slack"),
         pytest.param(lambda: world.email(1), True, id="email"),
+        pytest.param(lambda: world.pagerduty("http://127.0.0.1:1/v2/enqueue"), True, id="pagerduty"),
+        pytest.param(lambda: world.webhook("http://127.0.0.1:1/hook"), True, id="webhook"),
     ],
 )
 def test_a_peer_that_is_not_there_may_be_tried_again(channel: Callable[[], Channel], sends: bool) -> None:

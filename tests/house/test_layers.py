@@ -19,7 +19,7 @@ BREACHES = {
     "the core knows no clock, disk, network or terminal": ("opsbot/evaluate/threshold.py", "import socket"),
     "rendering knows no clock, network, terminal or database": ("opsbot/render/text.py", "import smtplib"),
     "boto3 has one door: aws": ("opsbot/checks/metric.py", "import boto3"),
-    "slack_sdk has one door: channels.slack": ("opsbot/runner.py", "import slack_sdk"),
+    "slack_sdk has one door: channels.slack": ("opsbot/runner/keep.py", "import slack_sdk"),
     "click has one door: cli": ("opsbot/home.py", "import click"),
     "matplotlib has one door: render.chart": ("opsbot/render/html.py", "import matplotlib"),
     "apscheduler has one door: daemon": ("opsbot/timetable.py", "import apscheduler"),

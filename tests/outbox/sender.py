@@ -86,11 +86,11 @@ class WatchedChannel:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._channel, name)
 
-    def send(self, message: Message, thread: str) -> str:
-        return str(self._points("send", self._channel.send, message, thread))
+    def send(self, message: Message, thread: str, card: str = "") -> str:
+        return str(self._points("send", self._channel.send, message, thread, card))
 
-    def find(self, message: Message) -> str | None:
-        return self._points("find", self._channel.find, message)  # type: ignore[no-any-return]
+    def find(self, message: Message, thread: str = "") -> str | None:
+        return self._points("find", self._channel.find, message, thread)  # type: ignore[no-any-return]
 
 
 class Halting:

@@ -78,7 +78,7 @@ def test_a_doubtful_reply_is_looked_up_in_its_thread(office: Office) -> None:
     office.slack.slack.script(Fault(), ACCEPTED_THEN_RESET)
     assert office.drain() == {"m1": "sent", "m2": "sent"}
     assert office.posted == ["m1", "m2"]
-    assert office.slack.slack.calls[-2:] == ["conversations.history", "conversations.replies"]
+    assert office.slack.slack.calls[-2:] == ["chat.postMessage", "conversations.replies"]
 
 
 def test_without_the_right_to_look_a_doubtful_message_is_told_again(office: Office) -> None:
@@ -260,10 +260,10 @@ class Broken:
     patience = 0.0
     readable = True
 
-    def send(self, message: Message, thread: str) -> str:
+    def send(self, message: Message, thread: str, card: str = "") -> str:
         raise ZeroDivisionError("secret-token-1234")
 
-    def find(self, message: Message) -> str | None:
+    def find(self, message: Message, thread: str = "") -> str | None:
         raise KeyError("secret-token-1234")
 
     def check(self) -> None:

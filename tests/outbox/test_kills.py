@@ -152,6 +152,26 @@ def test_f01_every_numbered_crash_point_of_a_thread_and_a_letter(scene: Scene) -
     _assert_intact(scene)
 
 
+def test_f01_every_numbered_crash_point_of_a_card_s_edit_and_of_what_changed(scene: Scene) -> None:
+    """For every k: die at the k-th input or output, then live; there is one card, as it is by now, and each change once."""
+    scene.queue(message("edit-0", "slack", key="trouble"))
+    assert scene.send(by_hand=True) == 0
+    for k in count(1):
+        edit = replace(message(f"edit-{k}", "slack", key="trouble", edits=f"edit-{k - 1}"), body=b'{"text": "%d"}' % k)
+        scene.queue(edit, message(f"change-{k}", "slack", key="trouble/changes", reply_to=edit.id))
+        died = scene.send(fatal=k, by_hand=True)
+        assert died in (0, KILLED)
+        assert scene.send(by_hand=True) == 0
+        card, *changes = scene.slack.slack.posts
+        assert (card.text, card.outbox_id) == (str(k), "edit-0")
+        assert [change.outbox_id for change in changes] == [f"change-{n}" for n in range(1, k + 1)]
+        assert {change.thread_ts for change in changes} == {card.ts}
+        if died == 0:
+            break
+    assert k > 10
+    assert {kept.state for kept in scene.store.messages()} == {Delivery.SENT}
+
+
 def _assert_thread(scene: Scene, k: int) -> None:
     posts = [post for post in scene.slack.slack.posts if post.outbox_id in (f"root-{k}", f"reply-{k}")]
     assert [(post.outbox_id, post.thread_ts) for post in posts] == [(f"root-{k}", ""), (f"reply-{k}", posts[0].ts)]

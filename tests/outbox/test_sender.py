@@ -216,10 +216,10 @@ def test_a_channel_with_a_bug_does_not_end_its_thread(store: SqlStore, tmp_path:
     class Broken:
         format, to, sender, pace, patience, readable = Format.SLACK, "nobody", "", 0.0, 0.0, False
 
-        def send(self, message: Message, thread: str) -> str:
+        def send(self, message: Message, thread: str, card: str = "") -> str:
             raise ZeroDivisionError
 
-        def find(self, message: Message) -> str | None:
+        def find(self, message: Message, thread: str = "") -> str | None:
             return None
 
         def check(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,9 +15,12 @@ from functools import cache
 from pathlib import Path
 
 from opsbot import channels
+from opsbot.aws.notify import Sns
 from opsbot.model.message import Format, Message
 from opsbot.model.run import Run, RunState
 from opsbot.ports import Channel, Store
+from opsbot.probes import guard
+from opsbot.replica import pagerduty as pager
 from opsbot.store import open_store
 from opsbot.store.engine import connect
 from opsbot.store.sql import SqlStore
@@ -64,6 +67,13 @@ def fresh(path: Path | None = None) -> SqlStore:
 
 
 def body(format_: Format, id: str, text: str = "hello") -> bytes:
+    if format_ is Format.EVENT:
+        payload = {"summary": text, "source": "shop-prod", "severity": "error"}
+        return json.dumps({"event_action": "trigger", "dedup_key": id, "payload": payload}).encode()
+    if format_ is Format.TEXT:
+        return json.dumps({"default": text, "sms": text}).encode()
+    if format_ is Format.JSON:
+        return json.dumps({"schema": "opsbot.words/1", "text": text}).encode()
     if format_ is Format.SLACK:
         return json.dumps(
             {"text": text, "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]}
@@ -109,7 +119,30 @@ def file(folder: object, format_: str = "email") -> Channel:
     return _channel("file", {"kind": "file", "folder": str(folder), "format": format_}, "")
 
 
-def _channel(name: str, table: dict[str, object], secret: str) -> Channel:
+def pagerduty(url: str, key: str = pager.KEY, **changes: object) -> Channel:
+    table = {"kind": "pagerduty", "routing_key": "env:KEY", "name": "ops service", "url": url, "max_per_minute": 0}
+    return _channel("pagerduty", {**table, **changes}, key)
+
+
+def webhook(
+    url: str, secret: str = "shared", now: Callable[[], datetime] = lambda: START, **changes: object
+) -> Channel:
+    table = {"kind": "webhook", "url": url, "secret": "env:SECRET", "allow_private": True}
+    return _channel("webhook", {**table, **changes}, secret, now)
+
+
+def sns(publisher: Sns | None = None, **table: object) -> Channel:
+    given = {"kind": "sns", "max_per_minute": 0, **table}
+    named = given if "phone" in given else {"topic": TOPIC, **given}
+    settings, problems = channels.decode("sns", named)
+    assert settings is not None, problems
+    return channels.build("sns", settings, str, sns=publisher or Sns())
+
+
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:ops"
+
+
+def _channel(name: str, table: dict[str, object], secret: str, now: Callable[[], datetime] = lambda: START) -> Channel:
     settings, problems = channels.decode(name, table)
     assert settings is not None, problems
-    return channels.build(name, settings, lambda _reference: secret)
+    return channels.build(name, settings, lambda _reference: secret, guard=guard.verdict, now=now)

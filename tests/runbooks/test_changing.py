@@ -14,7 +14,7 @@ from opsbot.aws.actions import action_of
 from opsbot.aws.inspecting import WRITES
 from opsbot.errors import RunbookError
 from opsbot.model.actor import Actor, differ
-from opsbot.model.runbook import RunState, StepState
+from opsbot.model.runbook import Answer, RunState, StepState
 from opsbot.replica.faults import FaultRule
 from opsbot.replica.server import Running
 from opsbot.runbooks import planning
@@ -239,17 +239,24 @@ def test_what_somebody_changed_since_is_not_taken_back(stage: Stage, cloud: Runn
 
 
 CHANGES = {
+    "alarm.disable_actions": ("dhbw-prod", "{alarm: lecture-web-5xx}", "its actions are on again"),
+    "alarm.enable_actions": ("dhbw-prod", "{alarm: lecture-db-storage}", "its actions are off again"),
+    "asg.set_desired": ("dataplat-prod", "{group: kafka-connect, desired: 28}", "back to 24 machines"),
+    "cfn.rollback": ("unilux-prod", "{stack: lecture-services}", "nothing: the update can be made again"),
     "ecs.force_new_deployment": ("dhbw-prod", "{service: quiz-api}", "nothing to undo: the same tasks are started again"),
     "ecs.scale": ("dhbw-prod", "{service: quiz-api, desired: 5}", "back to 3 tasks"),
     "ecs.set_task_definition": ("dhbw-prod", "{service: quiz-api, to: 'quiz-api:40'}", "back to quiz-api:42"),
     "lambda.put_concurrency": ("edt-prod", "{function: grade-export, reserved: 5}", "back to no limit of its own"),
     "lambda.set_alias": ("edt-prod", "{function: grade-export, alias: live}", "back to version 7"),
+    "ssm.run_command": ("dhbw-prod", "{document: Opsbot-DropCaches, machines: [i-07aadea97ac20196f]}", "nothing: a command is not taken back"),
     "ssm.start_automation": ("dhbw-prod", "{document: Opsbot-ClearCache, parameters: {Name: main}}", "only what the document itself undoes"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("uses", CHANGES)
-def test_every_change_works_shows_and_is_taken_back(stage: Stage, uses: str) -> None:
+def test_every_change_works_shows_and_is_taken_back(stage: Stage, cloud: Running, uses: str) -> None:
+    account = stage.environment("dhbw-prod").account_id
+    cloud.state.doings.muted[account, "eu-central-1", "lecture-db-storage"] = False
     place, given, undo = CHANGES[uses]
     text = f"---\nid: one\n---\n# One\n\n```step\n{{id: it, uses: {uses}, with: {given}, verify: {{every: 1s, timeout: 5s}}}}\n```\n"
     run = stage.run(text, place)
@@ -280,10 +287,14 @@ def test_every_change_is_here_and_says_what_it_must_be_allowed() -> None:
     [
         pytest.param("ecs.scale", "{service: quiz-api, desired: 3}", "it has 3 tasks already", id="as it is"),
         pytest.param("ecs.set_task_definition", "{service: quiz-api, to: 'quiz-api:42'}", "it runs quiz-api:42 already", id="same definition"),
+        pytest.param("alarm.enable_actions", "{alarm: lecture-web-5xx}", "its actions are on already", id="on already"),
+        pytest.param("cfn.rollback", "{stack: lecture-services}", "it is UPDATE_COMPLETE, and from there nothing leads back", id="nothing hangs"),
+        pytest.param("asg.set_desired", "{group: kafka-connect, desired: 33}", "the group allows 6 to 32: its own limits come first", id="past its limit"),
     ],
 )  # fmt: skip
 def test_a_change_that_must_not_be_made_is_not_planned(stage: Stage, uses: str, given: str, why: str) -> None:
-    run = stage.run(f"# One\n\n```step\n{{id: it, uses: {uses}, with: {given}}}\n```\n", "dhbw-prod")
+    place = "dataplat-prod" if uses.startswith("asg") else "dhbw-prod"
+    run = stage.run(f"# One\n\n```step\n{{id: it, uses: {uses}, with: {given}}}\n```\n", place)
     assert (run.state, only(run, "it").why) == (RunState.LOOKED, f"not planned: {why}")
 
 
@@ -292,3 +303,49 @@ def test_a_rollout_in_progress_is_not_started_anew(stage: Stage) -> None:
         "# One\n\n```step\n{id: it, uses: ecs.force_new_deployment, with: {service: quiz-api}}\n```\n", WHERE
     )
     assert only(run, "it").why == "not planned: a rollout is in progress: look at it first, or roll it back"
+
+
+def test_a_stack_that_is_taken_back_heals_the_service_it_hung_on(stage: Stage) -> None:
+    text = "# One\n\n```step\n{id: it, uses: cfn.rollback, with: {stack: lecture-services}}\n```\n"
+    run = stage.run(text, WHERE)
+    assert run.writes[0].calls == "cloudformation:CancelUpdateStack lecture-services"
+    stage.approve(run)
+    assert stage.apply(run, text).state is RunState.APPLIED
+    seen = [only(stage.run(ROLL_BACK, WHERE, resource="quiz-api"), "svc").answer for _ in range(3)][-1]
+    assert seen is not None
+    assert (seen.values["running"], seen.values["rollout"]) == (3, "COMPLETED")
+
+
+@pytest.mark.parametrize(
+    ("status", "call"),
+    [
+        pytest.param("UPDATE_ROLLBACK_FAILED", "ContinueUpdateRollback", id="its rollback failed"),
+        pytest.param("UPDATE_FAILED", "RollbackStack", id="its update failed"),
+        pytest.param("UPDATE_IN_PROGRESS", "CancelUpdateStack", id="its update hangs"),
+    ],
+)
+def test_each_state_of_a_stack_has_its_one_call(status: str, call: str) -> None:
+    change = ACTIONS["cfn.rollback"].change
+    assert change is not None
+    given = ACTIONS["cfn.rollback"].parse({"stack": "web"})
+    assert change.intend(given, Answer(headline="", values={"status": status})).calls == f"cloudformation:{call} web"
+    assert change.reached(given, Answer(headline=""), Answer(headline="", values={"status": status})) is False
+
+
+@pytest.mark.parametrize("document", ["AWS-RunShellScript", "AWS-RunPowerShellScript", "AWS-RunRemoteScript"])
+def test_no_command_runs_any_text_as_a_script(stage: Stage, document: str) -> None:
+    given = f"{{document: {document}, machines: [i-07aadea97ac20196f], parameters: {{commands: reboot}}}}"
+    with pytest.raises(RunbookError, match="runs any text as a script"):
+        stage.run(f"# One\n\n```step\n{{id: it, uses: ssm.run_command, with: {given}}}\n```\n", "dhbw-prod")
+
+
+def test_a_group_shows_what_was_done_to_it(stage: Stage) -> None:
+    change = "# One\n\n```step\n{id: it, uses: asg.set_desired, with: {group: kafka-connect, desired: 28}}\n```\n"
+    run = stage.run(change, "dataplat-prod")
+    stage.approve(run)
+    assert stage.apply(run, change).state is RunState.APPLIED
+    look = "# One\n\n```step\n{id: it, uses: asg.group, with: {group: kafka-connect}}\n```\n"
+    seen = only(stage.run(look, "dataplat-prod"), "it").answer
+    assert seen is not None
+    assert seen.headline == "28 of 28 machines in service, from 6 to 32 allowed"
+    assert seen.rows[0][1] == "Successful"

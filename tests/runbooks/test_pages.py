@@ -15,7 +15,7 @@ from tests.runbooks.aws_lines import Command, fenced, wrong
 
 NAMES = (
     "certificate-expiry", "cost-spike", "data-quality", "database-pressure", "high-error-rate",
-    "high-latency", "high-load", "job-failed", "storage-full", "system-down",
+    "high-latency", "high-load", "job-failed", "security-finding", "storage-full", "system-down",
 )  # fmt: skip
 PARTS = ["What users see", "First two minutes", "What is it?", "Safe actions", "When to escalate", "It is over when"]
 PAGES = {path.stem: page.read(path.read_text(encoding="utf-8")) for path in (shipped_home() / "runbooks").glob("*.md")}

@@ -103,7 +103,9 @@ def page_of(morning: Morning, which: str) -> str:
 
 
 # What the templates write, and what an HTML parser adds to a table.
-TAGS = {tag for path in TEMPLATES.rglob("*.j2") for tag in re.findall(r"<([a-z][a-z0-9]*)", path.read_text())} | {"tbody"}
+TAGS = {tag for path in TEMPLATES.rglob("*.j2") for tag in re.findall(r"<([a-z][a-z0-9]*)", path.read_text())} | {
+    "tbody"
+}
 
 
 @pytest.mark.parametrize("which", ["file", "mail"])

@@ -113,10 +113,10 @@ def test_the_same_moment_gives_the_same_bytes_and_an_earlier_one_its_own(morning
     assert first.found("uptime", "shop").summary == "degraded: assert.latency (60 of 60 probes)"
 
 
-def test_nothing_configured_is_not_well() -> None:
+def test_nothing_configured_is_said_and_no_trouble() -> None:
     alone = tell(None, ())
     assert alone.report.headline == "Nothing was checked: no probe is configured"
-    assert alone.report.status is Status.UNKNOWN
+    assert (alone.report.status, alone.report.idle) == (Status.OK, True)
 
 
 def test_all_well_is_one_line_in_slack() -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, timedelta
 
 import numpy as np
 
 from opsbot.checks.capacity.past import Past
 from opsbot.checks.capacity.settings import CapacitySettings
-from opsbot.checks.capacity.source import Around
+from opsbot.checks.capacity.source import Around, Limit
 from opsbot.checks.capacity.sources import COST, MONTH, SOURCES
 from opsbot.checks.capacity.track import Track, track
 from opsbot.evaluate.costdata.days import CostDay, Metric
 from opsbot.job import Context
+from opsbot.model.environment import Environment
 from opsbot.model.resource import Resource
+from opsbot.render.format import clean, clip
 from opsbot.samples import Values
 
 WEEK = 7
@@ -32,7 +35,27 @@ def bills(ctx: Context, settings: CapacitySettings) -> Iterator[tuple[Track, Pas
         whole = [day for day in days if not day.estimated]
         if whole:
             resource = Resource(kind="payer", name="bill", region=payer.home_region)
-            yield track(SOURCES[COST], payer, resource, Around(), settings), _past(whole)
+            followed = track(SOURCES[COST], payer, resource, Around(), settings)
+            yield followed if followed.limit else replace(followed, limit=_budget(ctx, payer)), _past(whole)
+
+
+def _budget(ctx: Context, payer: Environment) -> Limit | None:
+    """What the whole bill of a month may come to: the least of one's own budgets for it, else of AWS's."""
+    payers = [one for one in ctx.looking.everywhere or ctx.environments if one.payer]
+    mine = payer.name if len(payers) > 1 else ""
+    own = [
+        Limit(value=one.usd, said=f"your budget {clip(clean(one.name), 40)}")
+        for one in ctx.looking.budgets
+        if one.payer in (payer.name, mine) and not (one.environment or one.tenant or one.service)
+    ]
+    # What is not known here is told by the job cost_anomalies, which reads them every morning.
+    found = ctx.looking.bills.budgets(payer).budgets if ctx.looking.bills and not own else ()
+    aws = [
+        Limit(value=one.limit, said=f"AWS's budget {clip(clean(one.name), 40)}")
+        for one in found
+        if one.unit == "MONTHLY" and one.currency == "USD" and not one.about
+    ]
+    return min([*own, *aws], key=lambda one: one.value, default=None)
 
 
 def _past(days: list[CostDay]) -> Past:

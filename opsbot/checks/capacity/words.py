@@ -68,7 +68,9 @@ def pace(one: Judged) -> str:
     least = 0.005 * max(abs(one.now or 0.0), 1e-12)
     if abs(week) < least:
         return STILL
-    told = f"{quantity(abs(week), unit)[:-2]} points" if unit is Unit.PERCENT else quantity(abs(week), unit)
+    # Two digits of a count: nobody knows its pace better than that.
+    about = abs(week) if unit is Unit.BYTES else float(f"{abs(week):.2g}")
+    told = f"{quantity(about, unit)[:-2]} points" if unit is Unit.PERCENT else quantity(about, unit)
     return f"{'+' if week > 0 else '-'}{told}"
 
 

@@ -38,8 +38,9 @@ def savings(
     when = When(now=ctx.now, window=ctx.window)
     search = Search(ctx=ctx, thrift=limits, prices=Prices(own=limits.prices), when=when)
     search.discover()
-    found = list(search.look())
+    # Before any metric: what prices a run stops where the first one would be asked.
     advices = tuple(_advice(ctx, per_day, per_month))
+    found = list(search.look())
     known = search.known({one.resource for advice in advices for one in advice.advised})
     told = merged(found, advices, ctx.environments, when, limits, known)
     said = last_words(ctx.looking.costs.verdicts()) if ctx.looking.costs else {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 from opsbot.checks.spending import telling
+from opsbot.checks.spending.background import UNKNOWN, Background
 from opsbot.checks.spending.budgets import Budgeted
 from opsbot.checks.spending.course import course
 from opsbot.checks.spending.life import Life, Stage
@@ -20,19 +21,20 @@ from opsbot.model.environment import Environment
 from opsbot.model.finding import Evidence, Finding, Pairs
 from opsbot.model.status import Status
 from opsbot.model.units import Unit
-from opsbot.render.format import clean, clip
+from opsbot.render.format import brief, clean, clip
 
 AREA, BILL, RUNBOOK = "cost", "bill", "cost-spike"
 ACTUAL, FORECAST = "budget-actual", "budget-forecast"
 _ALL = "all accounts"
 
 
-def findings(all: Billed, now: datetime) -> tuple[Finding, ...]:
-    """Sorted by key. Anomalies that people took responsibility for are INFO, what is open is trouble until it is over."""
+def findings(all: Billed, now: datetime, behind: Background = UNKNOWN) -> tuple[Finding, ...]:
+    """Sorted by key. Anomalies that people took responsibility for are INFO, what is open is trouble until it is over.
+    With what is known to be `behind` them."""
     found: list[Finding] = []
     for one in all.spending:
         found.append(_reading(one, now))
-        found += [of_life(one, life, all.grave, now) for life in one.lives]
+        found += [_with(behind, of_life(one, life, all.grave, now), all.zone) for life in one.lives]
         found += _quiet(one, now)
     for budget in all.budgets:
         where = _named(all, budget.environment)
@@ -69,6 +71,20 @@ def of_life(one: Spending, life: Life, grave: Grave, now: datetime) -> Finding:
         runbook=RUNBOOK if life.open else None,
         evidence=tuple(_evidence(one, life)),
         series=drawn.series if drawn else None,
+    )
+
+
+def _with(behind: Background, finding: Finding, zone: str) -> Finding:
+    """With the change that most likely began it."""
+    before = behind.before.get(finding.key)
+    likely = next((one for one in before.changes if one.likely), None) if before else None
+    if likely is None:
+        return finding
+    at = brief(likely.at, zone, likely.at + timedelta(days=8))
+    return replace(
+        finding,
+        means=f"{finding.means} Just before: {likely.told}, {at}.".strip(),
+        evidence=(*finding.evidence, ("changed_before", clip(likely.told, 200))),
     )
 
 

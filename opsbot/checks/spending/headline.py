@@ -7,26 +7,13 @@ from collections.abc import Sequence
 from opsbot.checks.spending import telling
 from opsbot.checks.spending.budgets import Budgeted
 from opsbot.checks.spending.findings import FORECAST, too_young, unread
-from opsbot.checks.spending.life import Life, Stage
+from opsbot.checks.spending.life import Stage
 from opsbot.checks.spending.names import part
-from opsbot.checks.spending.reading import Billed, Spending
+from opsbot.checks.spending.reading import Billed, Pair, Spending, is_news, loud
 from opsbot.checks.spending.words import dollars, month, percent, short
 from opsbot.model.status import Status
 from opsbot.render.format import clean, clip, count, plural
 from opsbot.render.headline import LIMIT
-
-Pair = tuple[Spending, Life]
-
-
-def is_news(all: Billed, life: Life) -> bool:
-    """Whether people should hear of it at length: it changed this morning, or no run ever came to tell of it."""
-    last = all.known.get(life.key, Status.OK)
-    return life.news or (life.open and last in (Status.OK, Status.INFO))
-
-
-def loud(all: Billed) -> list[Pair]:
-    """Opened or growing, the dearest first."""
-    return [pair for pair in all.lives if pair[1].open and is_news(all, pair[1])]
 
 
 def still_open(all: Billed) -> list[Pair]:
@@ -65,7 +52,7 @@ def cost_headline(all: Billed) -> str:
 
 def _headline(all: Billed) -> str:
     if not all.spending:
-        return "No bill was read: no environment is a payer"
+        return "No payer is configured, so no bill is read"
     new, budgets, old = loud(all), fresh(all, overspent(all), FORECAST, Status.CRITICAL), still_open(all)
     if new:
         return telling.headline_of(*new[0]) if len(new) == 1 else _several(new)

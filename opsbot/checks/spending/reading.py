@@ -109,6 +109,20 @@ class Billed:
         return tuple(sorted(found, key=lambda pair: (-pair[1].anomaly.daily, pair[1].key)))
 
 
+Pair = tuple[Spending, Life]
+
+
+def is_news(all: Billed, life: Life) -> bool:
+    """Whether people should hear of it at length: it changed this morning, or no run ever came to tell of it."""
+    last = all.known.get(life.key, Status.OK)
+    return life.news or (life.open and last in (Status.OK, Status.INFO))
+
+
+def loud(all: Billed) -> list[Pair]:
+    """Opened or growing, the dearest first."""
+    return [pair for pair in all.lives if pair[1].open and is_news(all, pair[1])]
+
+
 def billed(
     ctx: Context,
     *,

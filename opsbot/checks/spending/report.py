@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from opsbot.checks.spending import history, telling
+from opsbot.checks.spending.background import UNKNOWN, Background
 from opsbot.checks.spending.budgets import Budgeted
-from opsbot.checks.spending.changes import Change, just_before
+from opsbot.checks.spending.changes import Before, introduced
 from opsbot.checks.spending.course import course
 from opsbot.checks.spending.findings import ACTUAL, FORECAST
-from opsbot.checks.spending.headline import ended, explained, loud, still_open
+from opsbot.checks.spending.headline import ended, explained, still_open
 from opsbot.checks.spending.life import Life, usual
 from opsbot.checks.spending.names import part, service
-from opsbot.checks.spending.reading import Billed, Spending
+from opsbot.checks.spending.reading import Billed, Spending, loud
+from opsbot.checks.spending.second import opinion, standing
 from opsbot.checks.spending.words import dollars, exact, percent, short
 from opsbot.model.finding import Finding
 from opsbot.model.report import (
@@ -35,6 +37,7 @@ from opsbot.render.grouping import grouped
 
 TOLD, LISTED = 5, 20
 _NO_BUDGET = "AWS keeps no cost budget for these payers; [[budgets]] in config.toml sets one."
+_NO_PAYER = "No payer is configured: set payer = true on the environment whose account pays, and its bill is read every morning."
 # As seen from so far on, a moment is told with its day.
 _LONG_AGO = timedelta(days=8)
 _LIMITS = (
@@ -45,14 +48,16 @@ _COMMAND = "opsbot ack {key} --as expected (or planned, or real)"
 
 
 def cost_sections(
-    all: Billed, findings: Sequence[Finding], *, changes: Sequence[Change] = (), also: Sequence[Section] = ()
+    all: Billed, findings: Sequence[Finding], *, behind: Background = UNKNOWN, also: Sequence[Section] = ()
 ) -> tuple[Section, ...]:
-    """`findings` are all of the run, those of `all` among them. `changes` are what is known to have changed in the
-    accounts, from wherever; `also` are further sections, shown before the coverage."""
+    """`findings` are all of the run, those of `all` among them. `behind` is who changed what just before, and AWS's own
+    opinion; `also` are further sections, shown before the coverage."""
+    if not all.spending:
+        return (*also, _coverage(all, behind))
     by_key = {finding.key: finding for finding in findings}
     new = loud(all)
     return (
-        *(_anomaly(all, *pair, by_key[pair[1].key], changes) for pair in new[:TOLD]),
+        *(_anomaly(all, *pair, by_key[pair[1].key], behind) for pair in new[:TOLD]),
         *_others(new[TOLD:], by_key),
         *([] if new else [_nothing(all)]),
         _open(all, by_key),
@@ -61,21 +66,20 @@ def cost_sections(
         _budgets(all, by_key),
         *history.sections(all),
         *also,
-        _coverage(all),
+        _coverage(all, behind),
     )
 
 
-def _anomaly(all: Billed, one: Spending, life: Life, finding: Finding, changes: Sequence[Change]) -> Section:
+def _anomaly(all: Billed, one: Spending, life: Life, finding: Finding, behind: Background) -> Section:
     anomaly = life.anomaly
     where = one.accounts.environment(anomaly.causes[0].account, anomaly.causes[0].region)
-    before = just_before(changes, where.name, anomaly.start)
     blocks: list[Block] = [FindingList(findings=(finding,))]
     if one.bill is not None and finding.series is not None:
         blocks.append(_chart(one, life, finding))
     blocks.append(_where(one, life))
-    if before:
+    if before := behind.before.get(life.key):
         blocks.append(_before(all, before))
-    blocks.append(_next(one, life))
+    blocks.append(_next(one, life, opinion(life, behind.seconds.get(one.payer.name))))
     return Section(
         id=f"anomaly-{finding.resource}",
         title=f"{clean(where.name)}: {part(anomaly.causes[0])}, {life.stage}",
@@ -133,19 +137,13 @@ def _where(one: Spending, life: Life) -> Table:
     return Table(columns=columns, rows=tuple(rows))
 
 
-def _before(all: Billed, changes: Sequence[Change]) -> Facts:
-    return Facts(
-        pairs=tuple(
-            (
-                brief(change.at, all.zone, change.at + _LONG_AGO),
-                clean(f"{change.what}, by {change.who}" if change.who else change.what),
-            )
-            for change in changes
-        )
-    )
+def _before(all: Billed, before: Before) -> Facts:
+    """CloudTrail of that place, the likeliest change first."""
+    moments = ((brief(one.at, all.zone, one.at + _LONG_AGO), one.told) for one in before.changes)
+    return Facts(pairs=(("Changed before", introduced(before)), *moments))
 
 
-def _next(one: Spending, life: Life) -> Facts:
+def _next(one: Spending, life: Life, second: str) -> Facts:
     pairs = [("Trend", telling.course_of(one, life))]
     if goes_on := telling.if_it_goes_on(one, life):
         pairs.append(("If it goes on", goes_on))
@@ -154,6 +152,8 @@ def _next(one: Spending, life: Life) -> Facts:
         ("Close it", _COMMAND.format(key=life.key)),
         ("Confidence", telling.confidence(life.anomaly)),
     ]
+    if second:
+        pairs.append(("Second opinion", second))
     if life.verdict:
         pairs.insert(0, ("Said", telling.because(life)))
     return Facts(pairs=tuple(pairs))
@@ -290,11 +290,10 @@ def _budget(one: Budgeted) -> Row:
     )
 
 
-def _coverage(all: Billed) -> Section:
+def _coverage(all: Billed, behind: Background) -> Section:
     if not all.spending:
-        text = "No environment that was asked for has payer = true, so no bill was read."
-        return Section(id="coverage", title="Coverage", status=Status.UNKNOWN, blocks=(Prose(text=text),))
-    pairs = [pair for one in all.spending for pair in _covered(one)]
+        return Section(id="coverage", title="Coverage", status=Status.OK, blocks=(Prose(text=_NO_PAYER),))
+    pairs = [pair for one in all.spending for pair in _covered(one, standing(one, behind.seconds.get(one.payer.name)))]
     if all.strangers:
         names = clip(", ".join(map(clean, all.strangers)), 120)
         pairs.append(("Settings", f"no effect: [jobs.cost_anomalies.payers] names {names}, which is no payer"))
@@ -303,7 +302,7 @@ def _coverage(all: Billed) -> Section:
     return Section(id="coverage", title="Coverage", status=status, blocks=(Facts(pairs=tuple(pairs)),))
 
 
-def _covered(one: Spending) -> list[tuple[str, str]]:
+def _covered(one: Spending, second: str) -> list[tuple[str, str]]:
     name, last = clean(one.payer.name), one.last
     if last is None or one.bill is None:
         return [(name, "no bill was ever read")]
@@ -313,6 +312,8 @@ def _covered(one: Spending) -> list[tuple[str, str]]:
     source = "a Data Export, at no charge" if one.payer.cost_export else _requests(one)
     told = [(name, f"{plural(accounts, 'account')}; data until {short(last)}{estimated}; {known}")]
     told.append((f"{name} asked", source))
+    if second:
+        told.append((f"{name} at AWS", second))
     told += [
         (f"{name} gap", clip(clean(f"{gap.why}{'; ' + gap.hint if gap.hint else ''}"), 280)) for gap in one.gaps[:2]
     ]

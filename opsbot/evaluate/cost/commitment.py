@@ -55,10 +55,12 @@ def ended(bill: Bill) -> tuple[Ended, ...]:
     """The commitments that ended in the last week, as their fees show it: half or less of the week before."""
     first = bill.first.toordinal()
     found = []
+    if bill.cost.shape[1] < RECENT + BEFORE:
+        return ()
     for row, leaf in enumerate(bill.leaves):
-        fees = np.nan_to_num(bill.cost[row, -RECENT - BEFORE :])
-        if leaf.record_type not in COMMITMENTS or len(fees) < RECENT + BEFORE:
+        if leaf.record_type not in COMMITMENTS:
             continue
+        fees = np.nan_to_num(bill.cost[row, -RECENT - BEFORE :])
         for back in range(RECENT, 0, -1):
             usual = float(np.median(fees[-back - BEFORE : -back]))
             if usual > 0 and fees[-back - 1] > 0.5 * usual and fees[-back:].max() <= 0.5 * usual:

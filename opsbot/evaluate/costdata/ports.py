@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from opsbot.evaluate.cost.bill import Bill
 from opsbot.evaluate.costdata.days import BudgetsRead, CostDay, CostReading, Metric, Shown
 from opsbot.evaluate.costdata.verdicts import Verdict
+from opsbot.evaluate.costdata.writes import Writes
 from opsbot.model.environment import Environment
+from opsbot.model.period import Period
 
 if TYPE_CHECKING:
     from opsbot.evaluate.savings.advice import Advice, Seconds
@@ -57,6 +59,10 @@ class Bills(Protocol):
     def anomalies(self, payer: Environment, first: date, last: date, allowance: Allowance) -> Seconds:
         """What AWS's own detection told of these days, both included: USD_A_REQUEST a page."""
 
+    def writes(self, environment: Environment, region: str, window: Period, first: str = "") -> Writes:
+        """What was changed there within the window, a few pages of it, newest first; free. The event called `first` is
+        looked for before all others. What cannot be read is the answer's `why`."""
+
 
 class Costs(Protocol):
     """What payers were shown, morning by morning, and what asking has cost. Raises StoreError."""
@@ -87,6 +93,12 @@ class Costs(Protocol):
 
     def advice(self, payer: str) -> Advice | None:
         """The last one kept."""
+
+    def keep_seconds(self, seconds: Seconds) -> None:
+        """What AWS's detection told a payer last, in place of what it told before."""
+
+    def seconds(self, payer: str) -> Seconds | None:
+        """The last ones kept."""
 
     def allowance(self, payer: str, day: date, *, per_day: int, per_month: int) -> Allowance: ...
 

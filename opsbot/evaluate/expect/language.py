@@ -117,7 +117,12 @@ def parse_path(text: str) -> tuple[Step, ...]:
 def _subject(text: str) -> str:
     match = _SUBJECT.match(text)
     if match is None or match[0] not in _SUBJECTS:
-        raise ValueError(f"expected one of {', '.join(_SUBJECTS)} first, got {text[:40]!r}")
+        # A prober that lives for months needs it never, and people who mistype need it once.
+        from difflib import get_close_matches
+
+        near = get_close_matches(match[0], _SUBJECTS, n=1) if match else []
+        offer = f'; did you mean "{near[0]}"?' if near else ""
+        raise ValueError(f"expected one of {', '.join(_SUBJECTS)} first, got {text[:40]!r}{offer}")
     return match[0]
 
 

@@ -71,8 +71,9 @@ class Advice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seconds:
-    """AWS's anomalies of some days, or why they could not be read."""
+    """AWS's anomalies of the days until `day`, or why they could not be read."""
 
     payer: str
+    day: date
     anomalies: tuple[Second, ...] = ()
     note: str = ""

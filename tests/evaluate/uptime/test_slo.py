@@ -55,6 +55,24 @@ def test_the_budget(buckets: list[Bucket], availability: float | None, left: flo
     assert found.budget_left is left is None or found.budget_left == pytest.approx(left, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("days", "down", "left"),
+    [
+        pytest.param(30, 1.0, -999.0, id="down for the whole window"),
+        pytest.param(60, 1.0, -999.0, id="and for longer"),
+        pytest.param(0.03, 1.0, 0.0, id="43 min old and always down: just spent"),
+        pytest.param(0.003, 1.0, 0.9, id="four minutes old: a tenth of it"),
+        pytest.param(3, 0.001, 0.9, id="three days at the target's pace"),
+        pytest.param(3, 0.0, 1.0, id="never down"),
+    ],
+)
+def test_a_young_probe_has_spent_what_its_own_time_cost(days: float, down: float, left: float) -> None:
+    made = round(days * 86400 / 2)
+    bad = round(made * down)
+    found = slo.level([bucket(up=made - bad, down=bad)], THREE_NINES, every=2.0)
+    assert found.budget_left == pytest.approx(left, abs=0.01)
+
+
 def test_everything_is_accounted_for() -> None:
     one = bucket(up=5, degraded=4, down=3, unsure=2, missing=1, excused=6)
     found = slo.level([one], THREE_NINES)

@@ -1,12 +1,15 @@
-"""Messages that are edited in place."""
+"""Messages that take the place of one that arrived before."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0011"
 down_revision = "0010"
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("message", sa.Column("edits", sa.Text))
 
 
 def downgrade() -> None:
-    pass
+    op.drop_column("message", "edits")
