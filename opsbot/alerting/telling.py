@@ -94,7 +94,13 @@ def tell(
     mentions = _mentions(group, base)
     if not mentions:
         return _end(group, told, base, waits, alerts, news, now, new_id)
-    if told is not None and waits and mentions == told.mentions and not _acked(group, told):
+    if (
+        told is not None
+        and waits
+        and mentions == told.mentions
+        and not _acked(group, told)
+        and told.at <= _latest(group, now)
+    ):
         return Said(told=told)
     reason = _reason(group, told, base, mentions, waits, news, now)
     if reason is None and told is not None and not told.mentions and not waits:
@@ -102,6 +108,12 @@ def tell(
     if reason is None:
         return _quiet(told, mentions, waits)
     return _say(group, told, base, mentions, waits, alerts, reason, now, new_id)
+
+
+def _latest(group: Group, now: datetime) -> datetime:
+    """When what waits leaves at the latest; what would leave later was put off by a clock that was ahead, and is said anew."""
+    longest = max((max(route.wait, route.interval) for _, route in group.members), default=timedelta(0))
+    return now + max(longest, STORM_INTERVAL) + SKEW
 
 
 def _mentions(group: Group, base: Sequence[Mention]) -> tuple[Mention, ...]:

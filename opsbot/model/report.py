@@ -178,8 +178,8 @@ class Card:
     """A trouble that changed: where a channel can edit, it stands there as one message from its beginning to its end.
 
     `finding` is how it stands, and its key the card's; `change` what became of it, such as "growing". It began at `begun`:
-    an older card of the same key is of an earlier trouble. With `over` its card is closed. Without `opens` only a card that
-    stands already is edited. `close` is the command that ends it, if there is one.
+    an older card of the same key is of an earlier trouble. With `over` its card is closed. Then, and without `opens`,
+    only a card that stands already is edited. `close` is the command that ends it, if there is one.
     """
 
     finding: Finding

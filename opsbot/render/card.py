@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+
 from opsbot.model.report import About, Card
 from opsbot.render.blockkit import Json, code, context, escape, header, link, message, section
 from opsbot.render.format import clean, clip, moment
@@ -32,11 +35,18 @@ def slack(card: Card, title: str, about: About) -> Json:
     if words := "\n".join(escape(text) for text in said if text):
         blocks.append(section(words))
     owner = [escape(f"Owner {clip(clean(finding.owner), _NAME)}")] if finding.owner else []
-    commands = [f"opsbot runbook show {clip(clean(finding.runbook), _NAME)}"] if finding.runbook else []
-    commands += [card.close] if card.close and not card.over else []
-    if foot := [*owner, *map(code, commands)]:
+    if foot := [*owner, *map(code, _commands(card))]:
         blocks.append(context(*foot))
     return message(escape(f"{told(card)}."), blocks)
+
+
+def _commands(card: Card) -> Iterator[str]:
+    """What to type next, the safest first."""
+    if card.finding.runbook:
+        runbook, environment = (shlex.quote(clean(name)) for name in (card.finding.runbook, card.finding.environment))
+        yield f"opsbot runbook show {runbook} --env {environment}"
+    if card.close and not card.over:
+        yield card.close
 
 
 def change(card: Card, about: About) -> Json:

@@ -52,7 +52,8 @@ def cards(request: Request, world: World, result: Result) -> Iterator[Standing]:
             continue
         here = replace(policy, channels=policy.channels & {name})
         for card in result.report.cards:
-            opens = card.opens and not alerting.carried(card.finding, places.get(card.finding.environment), here)
+            begins = card.opens and not card.over
+            opens = begins and not alerting.carried(card.finding, places.get(card.finding.environment), here)
             now = world.now()
             yield compose_card(
                 card, result.report.title, result.about, channel, name, now=now, id=new_id(now), opens=opens

@@ -21,6 +21,9 @@ NOTICES = "opsbot/undelivered/"
 LATE = "opsbot/late/"
 _AT_ONCE = 500
 
+# No sender holds a message for so long: a lease that ends later was taken by a clock that was ahead.
+LONGEST_LEASE = 3_600_000_000
+
 _due = func.coalesce(t.message.c.lease_until, t.message.c.not_before, 0)
 
 
@@ -140,7 +143,8 @@ def claimable(
     """Due or abandoned, and of a channel that may be asked; the worst first, then the oldest."""
     mine, own = t.message.c, t.channel.c
     shut = exists().where(own.name == mine.channel, (own.opens_at > now) | (own.retry_at > now))
-    query = select(t.message).where(_next(), _due <= now, ~shut)
+    abandoned = mine.lease_until > now + LONGEST_LEASE
+    query = select(t.message).where(_next(), (_due <= now) | abandoned, ~shut)
     if run_id is not None:
         query = query.where(mine.run_id == run_id)
     if channel is not None:

@@ -18,11 +18,12 @@ from typing import Any
 
 import pytest
 
-from opsbot import app, runner
+from opsbot import app, outbox, runner
 from opsbot.evaluate.costdata.verdicts import Meaning, Verdict
 from opsbot.ports import Estimate
 from opsbot.render import slack, text
 from opsbot.replica import scenario
+from opsbot.replica import slack as chat
 from opsbot.replica.server import Running, serve
 from opsbot.runner import Request, Result
 
@@ -59,6 +60,14 @@ class Office:
         house, request = self._at(day)
         with app.world(house) as world:
             return runner.execute(request, world, owner="here", **more)
+
+    def tells(self, day: int) -> None:
+        """As the daemon runs it, with what it tells sent."""
+        house, request = self._at(day)
+        request = replace(request, channels=("chat",), policy=house.config.policy)
+        with app.world(house, channels=("chat",)) as world:
+            result = runner.execute(request, world, owner="here")
+            outbox.deliver(world.store, world.channels, now=world.now, wait=lambda _: None, only_run=result.run.id)
 
     def estimate(self, day: int) -> Estimate:
         house, request = self._at(day)
@@ -276,6 +285,39 @@ def test_the_estimate_is_kept_and_a_second_run_asks_nothing(later: Office) -> No
     again = later.morning(25, dry_run=True)
     assert (requests(again), later.estimate(25).usd) == (0, 0.0)
     assert (again.report.headline, again.findings) == (first.report.headline, first.findings)
+
+
+CHAT = """
+[channels.chat]
+kind = "slack"
+token = "env:SLACK_BOT_TOKEN"
+channel = "C0123456"
+base_url = "{url}/api/"
+max_per_minute = 0
+"""
+
+
+def test_an_anomaly_is_one_message_that_is_edited_and_a_morning_without_news_is_none(
+    later: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-loopback")
+    seen: dict[int, list[str]] = {}
+    with chat.serve(pace=0) as workspace:
+        with (later.home / "config.toml").open("a", encoding="utf-8") as config:
+            config.write(CHAT.format(url=workspace.url))
+        for day in (18, 19, 21, 24):
+            later.tells(day)
+            posts = workspace.slack.posts
+            seen[day] = [post.text.split(": $")[0] for post in posts if "Cost of SageMaker" in post.text.split(":")[1]]
+            seen[-day] = [
+                post.text for post in posts if post.text.startswith("Cost anomalies: ") and not post.thread_ts
+            ]
+        calls = workspace.slack.calls
+    card = "dataplat-prod: Cost of SageMaker"
+    assert [seen[day] for day in (18, 19, 21)] == [[f"{card}, opened"]] * 3
+    assert seen[24] == [f"{card}, over"] * 2
+    assert [len(seen[-day]) for day in (18, 19, 21, 24)] == [1, 1, 1, 2]
+    assert calls.count("chat.update") == 1
 
 
 @pytest.fixture

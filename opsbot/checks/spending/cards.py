@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
 
@@ -52,5 +53,5 @@ def _card(life: Life, finding: Finding, *, opens: bool) -> Card:
         begun=datetime.combine(life.opened, time(), UTC),
         over=life.stage is Stage.OVER,
         opens=opens,
-        close=f"opsbot ack {life.key} --as expected" if life.open else "",
+        close=f"opsbot ack {shlex.quote(life.key)} --as expected" if life.open else "",
     )
