@@ -68,7 +68,7 @@ def _tell(place: Stage, verdicts: list[str]) -> None:
             f"  {path.name:<28} {_PURPOSE.get(''.join(path.suffixes[-2:]) or path.suffix, _PURPOSE.get(path.suffix, ''))}"
         )
     click.echo(
-        f"\nOpen {_short(place.out)}/daily_health.html in a browser. The home that was used is {_short(place.out)}/home."
+        f"\nOpen {_short(place.out)}/weekly_report.html in a browser. The home that was used is {_short(place.out)}/home."
     )
 
 
@@ -244,7 +244,7 @@ class Stage:
         sent = ", ".join(f"{d['channel']} {d['state']}" for d in _channels(answer["deliveries"]))
         return (
             f"{job}: {answer['verdict'].upper()}  {answer['headline']}\n"
-            f"  {coverage['evaluated']} of {coverage['expected']} checks evaluated; "
+            f"  {coverage['evaluated']:,} of {coverage['expected']:,} checks evaluated; "
             f"{sum(aws['calls'].values())} AWS calls, {aws['metrics_requested']:,} metrics, ${aws['usd']:.4f}; told: {sent}"
         )
 
