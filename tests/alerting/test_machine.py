@@ -25,7 +25,7 @@ ROUTES = (
     Route(name="page", match=(("status", ("critical",)),), priority=Priority.P0, channels=("pager",), goes_on=True,
           incident=True),
     Route(name="all", match=(("status", ("critical", "warning")),), priority=Priority.P2, channels=("chat",),
-          group_by=("alert",), interval=timedelta(minutes=20)),
+          group_by=("alert",), interval=timedelta(minutes=20), wait=timedelta(minutes=2)),
     Route(name="rest", channels=("mail",)),
 )  # fmt: skip
 
