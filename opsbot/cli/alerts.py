@@ -63,12 +63,12 @@ def _ordered(found: Iterator[Alert]) -> list[Alert]:
 
 def _lines(alert: Alert, told: Sequence[Told], zone: str, now: datetime) -> Iterator[str]:
     """Two lines: what and how bad; then since when, who has it, and who knows."""
-    from opsbot.render.format import brief, clean, clip
+    from opsbot.render.format import begun, clean, clip
 
     finding = alert.finding
     state = "" if alert.state == "firing" else f" {alert.state}"
     yield f"{alert.status.value:<8}{state} {clip(clean(alert.key), 120)}"
-    parts = [f"since {brief(alert.since, zone, now)}", clip(clean(finding.summary), 100)]
+    parts = [f"since {begun(alert.since, zone, now, by_day=finding.by_day)[0]}", clip(clean(finding.summary), 100)]
     parts += [f"in {clean(alert.ack.who)}'s hand"] if alert.ack else []
     parts += [f"muted: {clean(alert.muted)}"] if alert.muted else []
     parts += ["flapping"] if alert.flapping else []

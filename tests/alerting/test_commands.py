@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from opsbot import config
 from opsbot.cli import cli
 from opsbot.compose import compose_notice
+from opsbot.model.finding import Finding
 from opsbot.model.message import Action
 from opsbot.render import notice as notices
 from opsbot.store.sql import SqlStore
@@ -75,6 +76,10 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A home in which one alert fires since half an hour, and both channels were told."""
+    return home_where(tmp_path, finding("critical", runbook="high-load"))
+
+
+def home_where(tmp_path: Path, *found_there: Finding) -> Place:
     (tmp_path / "config.toml").write_text(HOME)
     (tmp_path / "var").mkdir()
     night = Night(tmp_path / "n")
@@ -82,7 +87,7 @@ def place(tmp_path: Path) -> Place:
     found, problems = config.load(tmp_path / "config.toml")
     assert found is not None, problems
     night.policy, night.now = found.policy, datetime.now(UTC) - timedelta(minutes=30)
-    night.look(finding("critical", runbook="high-load"))
+    night.look(*found_there)
     night.arrived()
     return Place(tmp_path, night.store)
 
@@ -94,6 +99,15 @@ def test_alerts_say_what_fires_who_knows_and_who_has_it(place: Place) -> None:
     assert list(faults(listed, schema, schema)) == []
     assert [(one["key"], one["told"]) for one in listed["alerts"]] == [("shop-prod/ecs-cpu/backend", ["chat", "pager"])]
     assert place.opsbot("alerts", "--tenant", "edt").out == ""
+
+
+def test_what_is_known_by_days_is_said_by_days(tmp_path: Path) -> None:
+    since = datetime(2026, 11, 18, tzinfo=UTC)
+    cost = finding("critical", check="cost-anomaly", since=since, evidence=(("start_day", "2026-11-18"),))
+    # In Berlin that midnight is one o'clock, which no bill knows of.
+    told = home_where(tmp_path, cost).opsbot("alerts").out
+    assert "since 18 Nov" in told
+    assert "01:00" not in told
 
 
 def test_ack_takes_it_in_hand_and_tells_who_was_told(place: Place) -> None:
