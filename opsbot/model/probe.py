@@ -132,7 +132,8 @@ class Trust:
 class Http:
     """One HTTP request, a fresh connection each time. A body over `body_limit` bytes after decompression is cut there,
     and is a failure only with `strict_limit`. `proxy` is `http://[user:password@]host:port`. `secrets` are values in the
-    other fields that nobody may read, wherever they come back."""
+    other fields that nobody may read, wherever they come back. `http2` offers HTTP/2 as well in the TLS handshake; the
+    server chooses."""
 
     kind: ClassVar[str] = "http"
 
@@ -148,6 +149,7 @@ class Http:
     trust: Trust = Trust()
     body_limit: int = BODY_LIMIT
     strict_limit: bool = False
+    http2: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 

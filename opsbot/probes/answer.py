@@ -1,4 +1,4 @@
-"""An HTTP/1 answer as it comes in: llhttp finds its parts, and nothing of it is kept beyond the limits.
+"""An HTTP answer as it comes in: llhttp finds the parts of HTTP/1, and nothing is kept beyond the limits.
 
 The limit on the body counts what comes out of decompression, a little at a time, so a small bomb stays small.
 """
@@ -12,11 +12,12 @@ import httptools
 
 from opsbot.model.probe import Answer, Reason
 from opsbot.probes.failure import Failure
+from opsbot.secrets import redact
 
-_LARGEST_HEAD = 65536
+LARGEST_HEAD = 65536
 _GZIP_OR_ZLIB = 47
 _CODINGS = {"gzip": _GZIP_OR_ZLIB, "x-gzip": _GZIP_OR_ZLIB, "deflate": _GZIP_OR_ZLIB}
-_VERSIONS = {b"HTTP/1.1": "HTTP/1.1", b"HTTP/1.0": "HTTP/1.0"}
+_VERSIONS = {b"HTTP/1.1": "HTTP/1.1", b"HTTP/1.0": "HTTP/1.0", b"HTTP/2.0": "h2"}
 _FRAMED = re.compile(rb"\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 _ENCODED = re.compile(rb"\ncontent-encoding[ \t]*:", re.IGNORECASE)
 
@@ -70,9 +71,9 @@ class Reader:
             raise
         except httptools.HttpParserError as error:
             if not self.done:
-                raise Failure(Reason.HTTP_PROTOCOL, f"what came is not HTTP: {str(error).lower()}") from error
-        if len(self._head) > _LARGEST_HEAD:
-            raise Failure(Reason.HTTP_TOO_LARGE, f"the headers of the answer are longer than {_LARGEST_HEAD} bytes")
+                raise Failure(Reason.HTTP_PROTOCOL, f"what came is not HTTP: {_complaint(error, chunk)}") from error
+        if len(self._head) > LARGEST_HEAD:
+            raise Failure(Reason.HTTP_TOO_LARGE, f"the headers of the answer are longer than {LARGEST_HEAD} bytes")
 
     def close(self) -> None:
         """Let go of the parser, which holds us in turn: otherwise only the garbage collector could."""
@@ -103,8 +104,11 @@ class Reader:
         self.status = status = self._parser.get_status_code() if self._parser else 0
         if 100 <= status < 200 and status != 101:
             return
-        self.complete_head = True
-        self._head = head = self._head.partition(b"\r\n\r\n")[0]
+        self.begin(status, self._head.partition(b"\r\n\r\n")[0])
+
+    def begin(self, status: int, head: bytes) -> None:
+        """The head of the answer is there, written as HTTP/1 writes it; `on_body` takes what follows."""
+        self.status, self.complete_head, self._head = status, True, head
         if _ENCODED.search(head) and (coding := _CODINGS.get((self._encoding() or "").lower())):
             self._inflate = zlib.decompressobj(coding)
         if self._bodiless:
@@ -156,3 +160,12 @@ class Reader:
             return self._inflate.decompress(chunk, self._limit + 1)
         except zlib.error:
             return None
+
+
+def _complaint(error: httptools.HttpParserError, chunk: bytes) -> str:
+    """The parser's, or what came instead where it is another protocol altogether."""
+    told = str(error).lower()
+    if "rtsp" not in told:
+        return told
+    began = "".join(mark if mark.isprintable() else "?" for mark in chunk[:40].decode("latin-1"))
+    return f"it begins {redact(began)!r}"

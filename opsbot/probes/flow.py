@@ -31,6 +31,8 @@ def probe(trace: Trace, spec: Flow, ways: Ways) -> Steps[Answer]:
     """Raises Failure that names the step; the certificate that expires first is the flow's."""
     found: dict[str, str] = {}
     shown: Secured | None = None
+    if any(step.http.http2 for step in spec.steps):
+        http.load(trace)
     for number, step in enumerate(spec.steps, 1):
         trace.step, trace.secured = step.name, None
         before = len(trace.hops)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from time import monotonic
 
@@ -17,6 +18,7 @@ from opsbot.probes.urls import Place
 from opsbot.probes.wait import Steps
 
 MOST_REDIRECTS = 10
+_BOTH = "h2,http/1.1"
 USER_AGENT = "opsbot-probe"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -39,6 +41,8 @@ class Request:
     url: str
     wire: bytes
     proxy: Place | None
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    """Its headers as HTTP/2 has them, if that is to be offered."""
 
 
 _PREPARED: dict[int, tuple[Http, Request]] = {}
@@ -57,6 +61,8 @@ def prepared(spec: Http) -> Request:
 
 def probe(trace: Trace, spec: Http, ways: Ways) -> Steps[Answer]:
     """Raises Failure; the hops are in the trace either way."""
+    if spec.http2:
+        load(trace)
     request = prepared(spec)
     for _ in range(MOST_REDIRECTS + 1):
         if trace.hops:
@@ -85,25 +91,30 @@ def exchange(trace: Trace, spec: Http, request: Request, ways: Ways) -> Steps[tu
     """
     place = request.place
     stream: Stream
+    second = False
     if place.secure or request.proxy:
         stream = yield from _open(trace, spec, request, ways)
+        second = spec.http2 and _agreed(trace, request)
     else:
         stream = yield from reach.plain(trace, ways, place.host, place.port)
     reader = Reader(bodiless=request.method == "HEAD", limit=spec.body_limit)
     try:
-        began = monotonic()
-        rest = stream.post(request.wire, REQUEST)
-        if rest:
-            yield from stream.flush(rest, REQUEST)
-        chunk = yield from stream.first(FIRST)
-        first = stream.first_stamp
-        if chunk:
-            trace.first_byte = first - began if first > began else 0.0
-            reader.feed(chunk)
-        if not reader.done:
-            yield from _rest(stream, reader, chunk)
-        trace.ended = ended = stream.stamp
-        trace.transfer = ended - first
+        if second:
+            yield from _by_h2(trace, stream, reader, request)
+        else:
+            began = monotonic()
+            rest = stream.post(request.wire, REQUEST)
+            if rest:
+                yield from stream.flush(rest, REQUEST)
+            chunk = yield from stream.first(FIRST)
+            first = stream.first_stamp
+            if chunk:
+                trace.first_byte = first - began if first > began else 0.0
+                reader.feed(chunk)
+            if not reader.done:
+                yield from _rest(stream, reader, chunk)
+            trace.ended = ended = stream.stamp
+            trace.transfer = ended - first
     finally:
         reader.close()
         if reader.complete_head:
@@ -125,7 +136,19 @@ def _open(trace: Trace, spec: Http, request: Request, ways: Ways) -> Steps[Strea
         plain = yield from reach.plain(trace, ways, place.host, place.port)
     if not place.secure:
         return plain
-    return (yield from reach.secure(trace, ways, plain, place.host, place.port, spec.trust, "http/1.1"))
+    alpn = _BOTH if request.fields else "http/1.1"
+    return (yield from reach.secure(trace, ways, plain, place.host, place.port, spec.trust, alpn))
+
+
+def _agreed(trace: Trace, request: Request) -> bool:
+    """Whether the server took HTTP/2, if it was offered."""
+    return bool(request.fields and trace.secured and trace.secured.alpn == "h2")
+
+
+def _by_h2(trace: Trace, stream: Stream, reader: Reader, request: Request) -> Steps[None]:
+    from opsbot.probes import h2
+
+    yield from h2.talk(trace, stream, reader, request.fields, request.body)
 
 
 def _rest(stream: Stream, reader: Reader, chunk: bytes) -> Steps[None]:
@@ -160,10 +183,24 @@ def _request(spec: Http, place: Place, method: str, body: bytes, *, own: bool) -
     """Raises Failure(self.target) for what cannot be written as HTTP."""
     proxy = reach.proxy_place(spec.proxy) if spec.proxy else None
     credentials = proxy if proxy and not place.secure else None
-    wire = rendered(
-        place, method, _headers(spec, place, method, body, credentials, own=own), body, absolute=bool(credentials)
-    )
-    return Request(place, method, body, own, str(place), wire, proxy)
+    headers = _headers(spec, place, method, body, credentials, own=own)
+    wire = rendered(place, method, headers, body, absolute=bool(credentials))
+    fields = _fields(place, method, headers) if spec.http2 and place.secure else ()
+    return Request(place, method, body, own, str(place), wire, proxy, fields)
+
+
+def load(trace: Trace) -> None:
+    """HTTP/2's library, if this is the first probe that needs it: a tenth of a second that no target took."""
+    if "opsbot.probes.h2" not in sys.modules:
+        import opsbot.probes.h2  # noqa: F401  to have it is the point
+
+        trace.begin_again()
+
+
+def _fields(place: Place, method: str, headers: Pairs) -> tuple[tuple[bytes, bytes], ...]:
+    from opsbot.probes import h2
+
+    return h2.fields(place, method, headers)
 
 
 def redirected(request: Request, spec: Http, status: int, location: str) -> Request:

@@ -17,8 +17,8 @@ from opsbot.config.probes import ProbeTable
 from opsbot.evaluate import expect
 from opsbot.evaluate.slo import Objective
 from opsbot.model.environment import Environment
-from opsbot.model.probe import Dns, Flow, Pairs, Reach, Target
-from opsbot.probes import resolvconf, specs
+from opsbot.model.probe import Dns, Flow, Http, Pairs, Reach, Target
+from opsbot.probes import fit, resolvconf, specs
 from opsbot.probing import Heartbeat, Probe
 
 Path = tuple[str | int, ...]
@@ -35,14 +35,28 @@ _TOGETHER = (
 _NOWHERE = Environment(name="", regions=("",))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """What a table calls one of its probes, whatever else is wrong with it; `sure` if nothing could change the name."""
+
+    place: int
+    name: str
+    check: str
+    environment: str
+    after: str
+    sure: bool = True
+
+
 @dataclass(slots=True)
 class _Draft:
-    """Probes as they are made: `found` are the mistakes, `made` each probe with the place of its table."""
+    """Probes as they are made: `found` are the mistakes, `made` each probe with its name; `named` has those as well of
+    which no probe could be made, so that other tables' mistakes about them are told at once."""
 
     zone: str
     environments: Sequence[Environment]
     found: list[Found] = field(default_factory=list)
-    made: list[tuple[int, Probe]] = field(default_factory=list)
+    made: list[tuple[_Named, Probe]] = field(default_factory=list)
+    named: list[_Named] = field(default_factory=list)
 
     def say(self, place: int, path: Path, what: str) -> None:
         if ((told := ("probes", place, *path)), what) not in self.found:
@@ -60,7 +74,10 @@ def plan(
     for place, raw in tables:
         table, wrong = readable(raw)
         if table is not None:
-            _row(draft, place, table, wrong)
+            _row(draft, place, table, wrong | ({"name"} - raw.keys()))
+        elif isinstance(name := raw.get("name"), str) and "name" not in wrong:
+            # Whether there are several, and called after their environments, its url would have said.
+            draft.named.append(_Named(place=place, name=name, check=_bare(name), environment="", after="", sure=False))
     _names(draft)
     probes = _parents(draft)
     return (() if draft.found else probes), draft.found
@@ -82,27 +99,45 @@ def readable(raw: Mapping[str, Any]) -> tuple[ProbeTable | None, frozenset[str]]
 
 
 def _row(draft: _Draft, place: int, table: ProbeTable, wrong: frozenset[str]) -> None:
+    """`wrong` are the keys that could not be read, and the name if there is none: then it is nobody's."""
     kind = _kind(draft, place, table)
-    if not kind:
-        return
-    for key, what in (*specs.misplaced(table, kind), *specs.contradictions(table), *_between(table, kind)):
+    if kind:
+        _keys(draft, place, table, kind, wrong)
+    environments = _environments(draft, place, table)
+    for environment in environments or [_NOWHERE]:
+        # Without its environments nobody knows what it would have been called.
+        named = _called(place, table, kind, environment, sure=bool(environments) and "environments" not in wrong)
+        if "name" not in wrong:
+            draft.named.append(named)
+        if kind and environments and (probe := _probe(draft, named, table, kind, environment)):
+            draft.made.append((named, probe))
+
+
+def _keys(draft: _Draft, place: int, table: ProbeTable, kind: str, wrong: frozenset[str]) -> None:
+    misplaced = dict(specs.misplaced(table, kind))
+    stays = kind not in (Http.kind, Flow.kind) or table.redirects == "none"
+    idle = fit.idle(table, stays=stays)
+    for key, what in (*misplaced.items(), *fit.contradictions(table), *idle, *_between(table, kind)):
         # What a key of the same group would have said, had it been right, nobody knows.
         if not any(key in group and wrong & group for group in _TOGETHER):
             draft.say(place, (key,), what)
-    for path, line in _lines(table):
-        if what := specs.unanswerable(expect.parse(line).subject, kind):
+    for path, line, url in _lines(table):
+        parsed = expect.parse(line)
+        what = specs.unanswerable(parsed.subject, kind) or fit.never_met(
+            parsed, kind, url, stays=stays, proxied=bool(table.proxy)
+        )
+        what = what or fit.other_protocol(parsed, kind, http2=table.http2)
+        if what and path[0] not in misplaced:
             draft.say(place, path, what)
-    for environment in _environments(draft, place, table):
-        if probe := _probe(draft, place, table, kind, environment):
-            draft.made.append((place, probe))
 
 
-def _lines(table: ProbeTable) -> Iterator[tuple[Path, str]]:
-    """Every expectation with its place."""
+def _lines(table: ProbeTable) -> Iterator[tuple[Path, str, str]]:
+    """Every expectation with its place, and the URL whose answer it is held against."""
     for key in ("expect", "degraded"):
-        yield from (((key, index), line) for index, line in enumerate(getattr(table, key)))
+        url = table.url or (table.steps[-1].url if table.steps else "")
+        yield from (((key, index), line, url) for index, line in enumerate(getattr(table, key)))
     for number, step in enumerate(table.steps):
-        yield from ((("steps", number, "expect", index), line) for index, line in enumerate(step.expect))
+        yield from ((("steps", number, "expect", index), line, step.url) for index, line in enumerate(step.expect))
 
 
 def _kind(draft: _Draft, place: int, table: ProbeTable) -> str:
@@ -180,22 +215,23 @@ def _environments(draft: _Draft, place: int, table: ProbeTable) -> list[Environm
     return chosen
 
 
-def _probe(draft: _Draft, place: int, table: ProbeTable, kind: str, environment: Environment) -> Probe | None:
+def _called(place: int, table: ProbeTable, kind: str, environment: Environment, *, sure: bool) -> _Named:
     env = environment.name
     several = "{env}" in (table.url or "") + "".join(step.url for step in table.steps) or kind == specs.HEARTBEAT
-    name = (
-        specs.put(table.name, env)
-        if "{env}" in table.name
-        else f"{table.name}-{env}"
-        if env and several
-        else table.name
-    )
+    name = f"{table.name}-{env}" if env and several and "{env}" not in table.name else specs.put(table.name, env)
+    return _Named(
+        place=place, name=name, check=_bare(table.name), environment=env, after=table.after or "", sure=sure
+    )  # fmt: skip
+
+
+def _probe(draft: _Draft, named: _Named, table: ProbeTable, kind: str, environment: Environment) -> Probe | None:
+    place, name, env = named.place, named.name, named.environment
     target = _target(draft, place, table, kind, name, env) if kind != specs.HEARTBEAT else None
     if target is None and kind != specs.HEARTBEAT:
         return None
     steps = [specs.secrets_of(step, f"steps.{number}.") for number, step in enumerate(table.steps)]
     return Probe(
-        name=name, check=_bare(table.name), environment=env, tenant=environment.tenant, tier=environment.tier,
+        name=name, check=named.check, environment=env, tenant=environment.tenant, tier=environment.tier,
         every=0.0 if table.cron else _every(table), target=target, heartbeat=_heartbeat(draft, table, kind),
         expect=table.expect, degraded=table.degraded, **_streaks(table, kind),
         retry_after=table.retry_after.total_seconds(), after=table.after or "",
@@ -236,42 +272,45 @@ def _target(draft: _Draft, place: int, table: ProbeTable, kind: str, name: str, 
 
 def _names(draft: _Draft) -> None:
     first: dict[str, int] = {}
-    for place, probe in draft.made:
-        other = first.setdefault(probe.name, place)
-        if other != place:
-            draft.say(place, ("name",), f'"{probe.name}" is already the name of a probe of probes[{other}]')
+    for named in draft.named:
+        other = first.setdefault(named.name, named.place) if named.sure else named.place
+        if other != named.place:
+            what = f'"{named.name}" is already the name of a probe of probes[{other}]'
+            draft.say(named.place, ("name",), what)
 
 
 def _parents(draft: _Draft) -> tuple[Probe, ...]:
     """The probes with `after` as the name of the probe that is meant: of the same environment, if it has one."""
-    probes = []
-    for place, probe in draft.made:
-        parent = _parent(draft, probe) if probe.after else ""
+    parents: dict[_Named, str] = {}
+    for named in draft.named:
+        parent = _parent(draft, named) if named.after else ""
         if parent is None:
-            known = sorted({other.check for _, other in draft.made} - {probe.check})
-            near = get_close_matches(probe.after, known, n=1)
-            offer = f'; did you mean "{near[0]}"?' if near else ""
-            draft.say(place, ("after",), f'there is no probe "{probe.after}"{offer}')
-        probes.append(replace(probe, after=parent or ""))
-    _cycles(draft, probes)
-    return tuple(probes)
+            known = sorted({other.check for other in draft.named} - {named.check})
+            near = get_close_matches(named.after, known, n=1)
+            offer = f'; did you mean "{near[0]}"?' if near else f"; known: {', '.join(known[:20])}" if known else ""
+            draft.say(named.place, ("after",), f'there is no probe "{named.after}"{offer}')
+        parents[named] = parent or ""
+    _cycles(draft, parents)
+    return tuple(replace(probe, after=parents.get(named, "")) for named, probe in draft.made)
 
 
-def _parent(draft: _Draft, probe: Probe) -> str | None:
-    wanted = specs.put(probe.after, probe.environment)
-    alike = [other for _, other in draft.made if other.check == _bare(wanted)]
-    named = [other for _, other in draft.made if other.name == wanted]
-    here = [other for other in alike if other.environment == probe.environment]
+def _parent(draft: _Draft, named: _Named) -> str | None:
+    wanted = specs.put(named.after, named.environment)
+    alike = [other for other in draft.named if other.check == _bare(wanted)]
+    same = [other for other in draft.named if other.name == wanted]
+    here = [other for other in alike if other.environment == named.environment]
     alone = [other for other in alike if not other.environment or len(alike) == 1]
-    return next((other.name for other in (*named, *here, *alone)), None)
+    perhaps = [other for other in draft.named if not other.sure and wanted.startswith(other.name.partition("{")[0])]
+    return next((other.name for other in (*same, *here, *alone, *perhaps)), None)
 
 
-def _cycles(draft: _Draft, probes: Iterable[Probe]) -> None:
+def _cycles(draft: _Draft, parents: Mapping[_Named, str]) -> None:
     after: dict[str, str] = {}
-    for probe in probes:
+    places: dict[str, int] = {}
+    for named, parent in parents.items():
         # Of two with one name the first counts.
-        after.setdefault(probe.name, probe.after)
-    places = {probe.name: place for place, probe in reversed(draft.made)}
+        after.setdefault(named.name, parent)
+        places.setdefault(named.name, named.place)
     told: set[str] = set()
     for name in after:
         chain = [name]

@@ -175,6 +175,8 @@ class Sealed:
                 raise Failure(Reason.TLS_RESET, "the server hung up in the TLS handshake")
             self._incoming.write(chunk)
         trace.tls = max(plain.stamp - began, 0.0)
+        # A server may speak with its last handshake bytes, before it is asked.
+        self.stamp = plain.stamp
         if known is None:
             trace.secured = secured(tls, verified=tls.context.verify_mode is ssl.CERT_REQUIRED)
         else:

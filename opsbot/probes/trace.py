@@ -82,6 +82,13 @@ class Trace:
     def elapsed(self) -> float:
         return monotonic() - self.started
 
+    def begin_again(self) -> None:
+        """Let the probe begin now: what it took until here was for no target, and counts as waiting."""
+        waited = self.elapsed()
+        self.started += waited
+        self.until += waited
+        self.queued += waited
+
     def end_hop(self, url: str) -> None:
         """Close the books of one request; the next begins with empty phases."""
         hop = _HopDraft()

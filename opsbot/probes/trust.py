@@ -33,7 +33,7 @@ class Contexts:
     _held: dict[tuple[Trust, str], _Held] = field(default_factory=dict)
 
     def get(self, trust: Trust, alpn: str) -> ssl.SSLContext:
-        """Raises Failure(self.target) for files that cannot be read."""
+        """`alpn` are the protocols offered, a comma between them. Raises Failure(self.target) for files that cannot be read."""
         key = (trust, alpn)
         held = self._held.get(key)
         now = time.monotonic()
@@ -74,7 +74,7 @@ def _context(trust: Trust, alpn: str) -> ssl.SSLContext:
     # As browsers do: a name counts only among the certificate's alternative names (RFC 9525).
     context.hostname_checks_common_name = False
     if alpn:
-        context.set_alpn_protocols([alpn])
+        context.set_alpn_protocols(alpn.split(","))
     if not trust.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

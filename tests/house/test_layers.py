@@ -23,6 +23,7 @@ BREACHES = {
     "click has one door: cli": ("opsbot/home.py", "import click"),
     "matplotlib has one door: render.chart": ("opsbot/render/html.py", "import matplotlib"),
     "apscheduler has one door: daemon": ("opsbot/timetable.py", "import apscheduler"),
+    "h2 has one door: probes.h2": ("opsbot/probes/http.py", "import h2"),
     "celery has one door: executors.celery": ("opsbot/executors/local.py", "import celery"),
     "sqlalchemy has one door: store": ("opsbot/outbox/drain.py", "import sqlalchemy"),
     "the embedded AWS is reached by the command line alone, and knows nothing of opsbot but errors": (
