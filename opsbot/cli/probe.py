@@ -18,7 +18,7 @@ from opsbot.cli import Options
 
 if TYPE_CHECKING:
     from opsbot.cli.probe_lines import Told
-    from opsbot.model.probe import ProbeResult
+    from opsbot.model.probe import ProbeResult, Target
     from opsbot.probes.specs import Bare
     from opsbot.probing import Probe
 
@@ -36,6 +36,7 @@ def _now() -> datetime:
 @click.option("--timeout", type=click.FloatRange(0.1, 600), metavar="SECONDS", help="For the whole probe. Default: 10.")
 @click.option("--allow-private", is_flag=True, help="Probe private and loopback networks too.")
 @click.option("--method", default="GET", metavar="METHOD", help="Of an HTTP request to a URL.")
+@click.option("--http2", is_flag=True, help="Offer HTTP/2 to an https: URL; the server chooses.")
 @click.option(
     "--ca-file", type=click.Path(exists=True, dir_okay=False, resolve_path=True), help="PEM; replaces the roots."
 )
@@ -51,6 +52,7 @@ def probe(
     timeout: float | None,
     allow_private: bool,
     method: str,
+    http2: bool,
     ca_file: str | None,
     format_: str,
     explain: bool,
@@ -73,11 +75,10 @@ def probe(
 
     probes: tuple[Probe, ...]
     if ":" in what:
-        probes = (
-            _typed(
-                what, expected, timeout, specs.Bare(method=method.upper(), allow_private=allow_private, ca_file=ca_file)
-            ),
-        )
+        settings = specs.Bare(method=method.upper(), http2=http2, allow_private=allow_private, ca_file=ca_file)
+        probes = (_typed(what, expected, timeout, settings),)
+    elif http2:
+        raise click.UsageError("--http2 is for a URL; for a configured probe write http2 = true in config.toml")
     else:
         probes = _configured(options, what, expected, timeout, allow_private)
     if address:
@@ -104,17 +105,24 @@ def _typed(url: str, expected: tuple[str, ...], timeout: float | None, settings:
         allow_private=settings.allow_private,
         dns_servers=servers,
     )
-    return Probe(name=url, check=url, every=60.0, target=target, expect=_parsed(expected, spec.kind))
+    return Probe(name=url, check=url, every=60.0, target=target, expect=_parsed(expected, target, url))
 
 
-def _parsed(expected: tuple[str, ...], kind: str) -> tuple[str, ...]:
-    """Raises UsageError for a line that cannot be read, or that this kind of probe can never meet."""
+def _parsed(expected: tuple[str, ...], target: Target | None, url: str = "") -> tuple[str, ...]:
+    """Raises UsageError for a line that cannot be read, or that this kind of probe can never meet, or this URL."""
     from opsbot.evaluate import expect
-    from opsbot.probes import specs
+    from opsbot.probes import fit, specs
 
+    kind, http2 = (target.kind, specs.offers_http2(target.spec)) if target else (specs.HEARTBEAT, False)
     for line in expected:
         try:
-            what = specs.unanswerable(expect.parse(line).subject, kind)
+            read = expect.parse(line)
+            stays = bool(url) and kind not in ("http", "flow")
+            what = specs.unanswerable(read.subject, kind) or fit.never_met(
+                read, kind, url, stays=stays, proxied=not url
+            )
+            other = fit.other_protocol(read, kind, http2=http2)
+            what = what or (_hinted(other) if url else other)
         except expect.Misread as error:
             pointer = f"\n  {line}\n  {' ' * (error.column - 1)}^"
             raise click.UsageError(
@@ -126,7 +134,7 @@ def _parsed(expected: tuple[str, ...], kind: str) -> tuple[str, ...]:
 
 
 def _hinted(what: str) -> str:
-    return what.replace("set allow_private = true", "give --allow-private")
+    return what.replace("set allow_private = true", "give --allow-private").replace("http2 = true", "--http2")
 
 
 def _configured(
@@ -135,9 +143,7 @@ def _configured(
     from dataclasses import replace
     from fnmatch import fnmatchcase
 
-    from opsbot import app
     from opsbot.cli import probe_home
-    from opsbot.probing import resolved
 
     planned = probe_home.probes(options.home_option)
     chosen = [one for one in planned if one.name == what] or [
@@ -150,9 +156,8 @@ def _configured(
         target = one.target and replace(
             one.target, timeout=timeout or one.target.timeout, allow_private=one.target.allow_private or allow_private
         )
-        ready = resolved(replace(one, target=target), app.secret)
-        probes.append(replace(ready, expect=(*ready.expect, *_parsed(expected, ready.kind))))
-    return tuple(probes)
+        probes.append(replace(one, target=target, expect=(*one.expect, *_parsed(expected, one.target))))
+    return probe_home.with_secrets(probes)
 
 
 def _unknown(what: str, planned: tuple[Probe, ...]) -> str:
@@ -184,7 +189,7 @@ def _look(options: Options, probes: tuple[Probe, ...], explain: bool) -> tuple[T
     from opsbot.probes.judge import Line, judging
 
     lines: dict[str, tuple[Line, ...]] = {}
-    found, facts = _pulses(options, [one for one in probes if one.heartbeat])
+    found, facts, waiting = _pulses(options, [one for one in probes if one.heartbeat])
     with Engine(now=_now) as engine:
         for one in probes:
             if one.target:
@@ -201,8 +206,9 @@ def _look(options: Options, probes: tuple[Probe, ...], explain: bool) -> tuple[T
             result=found[one.name],
             title=_title(one.name, title_of(one.target) if one.target else "heartbeat"),
             lines=lines.get(one.name, ()),
-            facts=facts.get(one.name, ()),
+            facts=(*facts.get(one.name, ()), *_above(one, found)),
             explain=explain,
+            awaited=one.name in waiting,
         )
         for one in probes
     )
@@ -212,18 +218,31 @@ def _title(name: str, about: str) -> str:
     return about if ":" in name else f"{name}  {about}"
 
 
+def _above(one: Probe, found: dict[str, ProbeResult]) -> tuple[tuple[str, str], ...]:
+    """Of a probe that is not up, where to look first: at the one without which it cannot work."""
+    state = found[one.name].state.value
+    if not one.after or state == "up":
+        return ()
+    above = found.get(one.after)
+    if above is None:
+        return (("after", f"{one.after}, without which it cannot work; see: opsbot probe {one.after}"),)
+    return (("after", f"{one.after}, which is {above.state.value} too: begin there"),) if above.reason else ()
+
+
 def _pulses(
     options: Options, probes: list[Probe]
-) -> tuple[dict[str, ProbeResult], dict[str, tuple[tuple[str, str], ...]]]:
-    """What is to be said of heartbeats, by name: the verdict, and its times."""
+) -> tuple[dict[str, ProbeResult], dict[str, tuple[tuple[str, str], ...]], set[str]]:
+    """What is to be said of heartbeats, by name: the verdict, its times; and which have not come yet and are not late."""
     if not probes:
-        return {}, {}
+        return {}, {}, set()
     from opsbot.cli import probe_home
     from opsbot.probes import heartbeat
 
     pulses, now = probe_home.pulses(options.home_option), _now()
     results = {result.target: result for result in heartbeat.look(probes, pulses, now)}
-    return results, {one.name: tuple(heartbeat.facts(one, pulses.get(one.name), now)) for one in probes}
+    came = {name for name, pulse in pulses.items() if pulse.at}
+    waiting = {name for name, result in results.items() if name not in came and result.reason is None}
+    return results, {one.name: tuple(heartbeat.facts(one, pulses.get(one.name), now)) for one in probes}, waiting
 
 
 def _print(options: Options, told: tuple[Told, ...], format_: str, code: int) -> None:
@@ -235,7 +254,9 @@ def _print(options: Options, told: tuple[Told, ...], format_: str, code: int) ->
         return
     width = min(max(shutil.get_terminal_size((80, 24)).columns, _NARROWEST), _WIDEST)
     paint = probe_lines.coloured if _colour(options) else probe_lines.plain
-    pages = ("\n".join(row.rstrip() for row in probe_lines.page(one, width=width, paint=paint)) for one in told)
+    pages = ["\n".join(row.rstrip() for row in probe_lines.page(one, width=width, paint=paint)) for one in told]
+    if len(told) > 1:
+        pages.append("\n".join(probe_lines.summary(told, width=width, paint=paint)))
     click.echo("\n\n".join(pages), color=True)
 
 

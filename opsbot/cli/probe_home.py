@@ -13,9 +13,9 @@ from opsbot.config.problems import show_path
 from opsbot.errors import ConfigError, OpsbotError, Problem
 from opsbot.home import Home
 from opsbot.model.heartbeat import Pulse
-from opsbot.probes import heartbeat
+from opsbot.probes import heartbeat, online
 from opsbot.probes.plan import plan
-from opsbot.probing import Probe
+from opsbot.probing import Probe, resolved
 from opsbot.store.heartbeats import SqlHeartbeats
 
 _EVERYWHERE = ("0.0.0.0", "[::]", "")  # noqa: S104  compared with, not listened on
@@ -33,6 +33,20 @@ def probes(option: Path | None) -> tuple[Probe, ...]:
     if problems:
         raise ConfigError(draft.in_order(problems))
     return found
+
+
+def with_secrets(found: Sequence[Probe]) -> tuple[Probe, ...]:
+    """The probes with their secrets in their places. Raises ConfigError naming each one that cannot be read."""
+    problems: dict[str, Problem] = {}
+    for one in found:
+        for place, reference in one.secrets:
+            try:
+                app.secret(reference)
+            except OpsbotError as error:
+                problems.setdefault(reference, Problem(f'probe "{one.name}", {online.key_of(place)}', error.message))
+    if problems:
+        raise ConfigError(problems.values())
+    return tuple(resolved(one, app.secret) for one in found)
 
 
 def pulses(option: Path | None) -> Mapping[str, Pulse]:

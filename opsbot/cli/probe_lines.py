@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from opsbot.evaluate.advice import next_step
-from opsbot.model.probe import Certificate, Phases, ProbeResult, ProbeState, Reason, Target
+from opsbot.model.probe import Certificate, Hop, Phases, ProbeResult, ProbeState, Reason, Target
 from opsbot.probes.evidence import safe
 from opsbot.probes.judge import Line
 
@@ -29,6 +30,7 @@ _ABOUT = {
 }  # fmt: skip
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _EXCERPT = 5
+_HOPS = 6
 # From here on the prober's own share is worth a line: at its first TLS probe it reads the trusted roots, for one.
 _OWN_SHARE, _OWN_SECONDS = 0.2, 0.005
 _DIM, _BOLD = "2", "1"
@@ -37,13 +39,14 @@ _DIM, _BOLD = "2", "1"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """A result with its expectations; `explain` shows what a probe that is up would leave out. `facts` are further
-    names and values, such as a heartbeat's times."""
+    names and values, such as a heartbeat's times; one that is `awaited` has not come yet and is not late."""
 
     result: ProbeResult
     title: str
     lines: tuple[Line, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     explain: bool = False
+    awaited: bool = False
 
 
 def plain(text: str, style: str) -> str:
@@ -57,14 +60,14 @@ def coloured(text: str, style: str) -> str:
 def page(told: Told, *, width: int, paint: Paint) -> Iterator[str]:
     """The lines of one probe, none wider than `width`."""
     result = told.result
-    mark, style = _MARKS[result.state]
+    mark, style = ("…", _DIM) if told.awaited else _MARKS[result.state]
     facts = [
         str(result.status) if result.status else "",
         result.protocol or "",
         result.rcode or "",
         _ms(result.seconds) if result.kind != "heartbeat" else "",
     ]
-    head = f"{mark} {result.state:<8} {told.title}"
+    head = f"{mark} {'awaited' if told.awaited else result.state:<8} {told.title}"
     tail = "  ".join(fact for fact in facts if fact)
     yield from _head(head, tail, width, style, paint)
     yield from _why(result, width, paint, style)
@@ -115,6 +118,8 @@ def _bars(told: Told, width: int, paint: Paint) -> Iterator[str]:
         mark = paint(" ✗", "31") if name == failed else ""
         yield f"  {_NAMES[name]:<11} {paint(bar, style)} {_ms(seconds):>9}{mark}"
         at += seconds
+    if (number := sum(_took(hop) > 0 for hop in result.hops)) > 1:
+        yield paint(f"  the sum over {number} requests; each of them stands below", _DIM)
     if whole and (rest := result.seconds - whole) > max(_OWN_SHARE * result.seconds, _OWN_SECONDS):
         yield paint(f"  {_ms(rest)} more were in no phase: the prober's own work", _DIM)
     if missing := [word for name, word in _NAMES.items() if phases[name] is None and _expected(told, name)]:
@@ -186,11 +191,16 @@ def _certificates(result: ProbeResult) -> list[tuple[str, str]]:
 
 def _certificate(one: Certificate, depth: int, now: datetime) -> str:
     left = (one.not_after - now).total_seconds() / 86400
-    days = f"{left:,.0f} days left" if left >= 0 else f"expired {-left:,.0f} days ago"
+    days = f"{_days(left)} left" if left >= 0 else f"expired {_days(-left)} ago"
     if one.not_before > now:
         days = f"valid from {one.not_before:%Y-%m-%d}"
     branch = f"{'  ' * (depth - 1)}└ " if depth else ""
     return f"{branch}{_safe(one.subject)}: {days} ({one.not_after:%Y-%m-%d}), {one.key}"
+
+
+def _days(number: float) -> str:
+    told = f"{number:,.0f}"
+    return f"{told} day{'' if told == '1' else 's'}"
 
 
 def _record(record: Any) -> str:
@@ -205,16 +215,40 @@ def _inner(result: ProbeResult) -> Iterator[tuple[str, str]]:
 
 
 def _hops(result: ProbeResult, width: int, paint: Paint) -> Iterator[str]:
+    """Every request of a chain or a flow with its own phases; of a long chain the first ones and the last."""
     if len(result.hops) < 2 and not any(hop.step for hop in result.hops):
         return
     yield ""
     yield paint("  step by step" if any(hop.step for hop in result.hops) else "  redirects", _BOLD)
-    for hop in result.hops:
-        took = sum(seconds for name in _NAMES if (seconds := getattr(hop.phases, name)) is not None)
+    left_out = len(result.hops) - _HOPS if not result.hops[0].step else 0
+    for place, hop in enumerate(result.hops):
+        if place == _HOPS - 2 and left_out > 0:
+            yield paint(f"{'':18}… {left_out} more", _DIM)
+        if _HOPS - 2 <= place < _HOPS - 2 + left_out:
+            continue
         step = f"{hop.step}: " if hop.step else ""
         rows = _wrap(f"{step}{safe(hop.url)}", width - 20, "", "")
-        yield f"  {hop.status or '-':>4} {_ms(took):>9}  {rows[0]}"
+        yield f"  {hop.status or '-':>4} {_ms(_took(hop)):>9}  {rows[0]}"
         yield from (f"{'':18}{row}" for row in rows[1:])
+        yield from (paint(f"{'':18}{row}", _DIM) for row in _phases_of(hop, width - 20))
+
+
+def _phases_of(hop: Hop, width: int) -> Iterator[str]:
+    """`dns 0.3 ms, connect <0.1 ms`; a name and its number stay together."""
+    row = ""
+    for name, word in _NAMES.items():
+        if seconds := getattr(hop.phases, name):
+            told = f"{word} {_ms(seconds)}"
+            if row and len(row) + len(told) + 2 > width:
+                yield f"{row},"
+                row = ""
+            row = f"{row}, {told}" if row else told
+    if row:
+        yield row
+
+
+def _took(hop: Hop) -> float:
+    return math.fsum(seconds for name in _NAMES if (seconds := getattr(hop.phases, name)) is not None)
 
 
 def _expectations(lines: tuple[Line, ...], width: int, paint: Paint) -> Iterator[str]:
@@ -256,6 +290,20 @@ def _evidence(told: Told, width: int, paint: Paint) -> Iterator[str]:
         yield paint("  the answer began", _BOLD)
         rows = _wrap(" ".join(result.excerpt.split()), width, "  │ ", "  │ ")
         yield from rows if told.explain or len(rows) <= _EXCERPT else [*rows[:_EXCERPT], paint("  │ …", _DIM)]
+
+
+def summary(told: Sequence[Told], *, width: int, paint: Paint) -> Iterator[str]:
+    """Under several probes: how many are how, and which of them are not up."""
+    groups = {state: [one for one in told if one.result.state is state and not one.awaited] for state in _MARKS}
+    waiting = [one for one in told if one.awaited]
+    counts = [f"{len(found)} {state}" for state, found in groups.items() if found]
+    counts += [f"{len(waiting)} awaited"] if waiting else []
+    yield paint(f"{len(told)} probes: {', '.join(counts)}", _BOLD)
+    for state, found in groups.items():
+        if state is not ProbeState.UP and found:
+            mark, style = _MARKS[state]
+            names = ", ".join(_safe(one.result.target) for one in found)
+            yield from (paint(row, style) for row in _wrap(f"{mark} {state:<8} {names}", width, "  ", " " * 13))
 
 
 def as_json(told: Told) -> dict[str, Any]:
@@ -313,6 +361,8 @@ def _ms(seconds: float) -> str:
     milli = seconds * 1000
     if milli >= 10_000:
         return f"{seconds:.1f} s"
+    if 0 < milli < 0.05:
+        return "<0.1 ms"
     return f"{milli:,.0f} ms" if milli >= 10 else f"{milli:.1f} ms"
 
 

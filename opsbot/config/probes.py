@@ -230,6 +230,9 @@ class ProbeTable(Table):
         default=None, description="`http://host:port`, or a reference to one with a password.",
         examples=["http://proxy.example.org:3128"],
     )  # fmt: skip
+    http2: bool = Field(
+        default=False, description="Of `https:`: offer HTTP/2 as well; the server chooses.", examples=[True]
+    )
     reach: Literal["any", "v4", "v6", "both", "every"] = Field(
         default="any",
         description="Which addresses of the name: the first, one family's, one of each, or every one.",

@@ -249,6 +249,17 @@ class WebTable(Table):
     )
     public_status: bool = Field(
         default=False,
-        description="Show `/uptime` (names and colours only) and badges to everybody, without a sign-in.",
+        description="Show `/uptime` (names, times and figures only) and badges to everybody, without a sign-in.",
+        examples=[True],
+    )
+
+
+class RunbooksTable(Table):
+    """What runbooks may do beyond what two people agree on."""
+
+    break_glass: bool = Field(
+        default=False,
+        description="Whether `opsbot runbook apply --override-approval` carries out a plan without a second person, for "
+        "an incident of P0 and loudly.",
         examples=[True],
     )

@@ -44,7 +44,7 @@ _ADVICE: dict[Reason, str] = {
     Reason.WS_RESET: "the connection was cut: look at idle time-outs of load balancers and at crashes",
     Reason.WS_CLOSED: "the server closed the connection: its code above says why",
     Reason.WS_REPLY: "the service replies something else: compare the excerpt with what the probe waits for",
-    Reason.GUARD_ADDRESS: "if this is meant, set allow_private = true; if it is not, somebody points this name inwards",
+    Reason.GUARD_ADDRESS: "for a network of your own set allow_private = true; else find out who points this name or redirect inwards",
     Reason.GUARD_SCHEME: "the target leads to something that is not probed: look at its redirects",
     Reason.ASSERT_STATUS: "the service answers with another status than agreed: look at its log of this minute",
     Reason.ASSERT_HEADER: "a header is not as agreed: look at the last deployment, proxies and caches",
@@ -61,7 +61,7 @@ _ADVICE: dict[Reason, str] = {
     Reason.SELF_STALLED: "this machine was too busy to tell: give it more CPU, or let fewer things run beside the probes",
     Reason.SELF_NETWORK: "this machine's own network was down: nothing can be said of the target",
     Reason.SELF_RESOURCES: "this machine lacks sockets, ports or memory: raise ulimit -n, or probe less at once",
-    Reason.SELF_TARGET: "the probe itself cannot be made as it is configured: run opsbot validate",
+    Reason.SELF_TARGET: "the probe itself cannot be made as it is configured: run opsbot validate --online",
     Reason.SELF_STOPPED: "the prober was stopped in mid-probe: probe again",
     Reason.SELF_ERROR: "this is a defect of opsbot: report it with the line above",
 }  # fmt: skip

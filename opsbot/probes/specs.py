@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opsbot.model.probe import Dns, Flow, Http, Pairs, Redirects, Spec, Step, Tcp, Tls, Trust, WebSocket
-from opsbot.probes import guard, urls
+from opsbot.probes import fit, guard, urls
 from opsbot.probes.dnswire import TYPES, encode_name
 from opsbot.probes.failure import Failure
 from opsbot.probes.flow import HOLE
-from opsbot.secrets import NOT_SHOWN, is_reference
+from opsbot.secrets import is_reference
 
 if TYPE_CHECKING:
     from opsbot.config.probes import ProbeTable, StepTable
@@ -31,7 +31,6 @@ EXAMPLES = {
     Dns.kind: "dns:example.org?type=MX or dns://10.0.0.2/example.org?type=MX",
     HEARTBEAT: "heartbeat:",
 }
-_TRUST = ("verify", "ca_file", "server_name", "client_certificate", "client_key", "tls_minimum")
 _REQUEST = ("method", "headers", "body", "body_secret", "user", "password", "bearer")
 _ASKED = (
     "timeout",
@@ -46,11 +45,11 @@ _ASKED = (
     "dns_servers",
 )
 _OWN_KEYS: Mapping[str, tuple[str, ...]] = {
-    Http.kind: (*_ASKED, *_REQUEST, *_TRUST, "redirects", "proxy"),
-    Flow.kind: (*_ASKED, *_TRUST, "steps", "redirects", "proxy"),
-    WebSocket.kind: (*_ASKED, *_TRUST, "headers", "send", "reply", "subprotocol"),
+    Http.kind: (*_ASKED, *_REQUEST, *fit.TRUST, "redirects", "proxy", "http2"),
+    Flow.kind: (*_ASKED, *fit.TRUST, "steps", "redirects", "proxy", "http2"),
+    WebSocket.kind: (*_ASKED, *fit.TRUST, "headers", "send", "reply", "subprotocol"),
     Tcp.kind: (*_ASKED, "send", "reply", "pattern"),
-    Tls.kind: (*_ASKED, *_TRUST),
+    Tls.kind: (*_ASKED, *fit.TRUST),
     Dns.kind: _ASKED,
     HEARTBEAT: ("grace", "cron"),
 }
@@ -61,7 +60,6 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "body": (*_WEB, WebSocket.kind, Tcp.kind), "json": (*_WEB, WebSocket.kind), "certificate": _SECURE,
     "tls": _SECURE, "protocol": _SECURE, "records": (Dns.kind,), "rcode": (Dns.kind,),
 }  # fmt: skip
-_SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|api-?key|password|credential", re.IGNORECASE)
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*):(?P<rest>.*)", re.DOTALL)
 _ENDPOINT = re.compile(r"//(?P<host>\[[^\[\]]*\]|[^:\[\]/?#@\\]*)(?::(?P<port>\d{1,5}))?/?", re.DOTALL)
 _DNS = re.compile(r"(?://(?P<server>[^/?#]*)/)?(?P<name>[^/?#]*)(?:\?type=(?P<type>[A-Za-z]{1,10}))?", re.DOTALL)
@@ -78,6 +76,7 @@ class Bare:
     user: str | None = None
     redirects: str = "follow"
     proxy: str | None = None
+    http2: bool = False
     verify: bool = True
     ca_file: str | None = None
     server_name: str | None = None
@@ -139,10 +138,23 @@ def bare(url: str, settings: Bare) -> Spec:
     kind = kind_of(url)
     if kind == HEARTBEAT:
         raise ValueError("a heartbeat is pushed and cannot be probed; name it to see when it last came")
+    if settings.http2 and kind != Http.kind:
+        raise ValueError(f"{_shown(url)}: HTTP/2 is asked of https:// alone")
     try:
         return _MAKERS[kind](settings, url, "")
     except Failure as failure:
         raise ValueError(failure.why) from failure
+
+
+def offers_http2(spec: Spec) -> bool:
+    """Whether any of its requests may be made over HTTP/2."""
+    match spec:
+        case Http():
+            return spec.http2
+        case Flow():
+            return any(step.http.http2 for step in spec.steps)
+        case _:
+            return False
 
 
 def dns_server(url: str) -> str:
@@ -170,31 +182,15 @@ def put(text: str, env: str) -> str:
     return text.replace("{env}", env) if env else text
 
 
-def contradictions(table: ProbeTable | StepTable) -> Iterator[tuple[str, str]]:
-    """Keys of a request that exclude or need one another."""
-    if table.body and table.body_secret:
-        yield "body_secret", "expected either body or body_secret, not both"
-    if table.user and table.bearer:
-        yield "bearer", "expected either user and password, or bearer"
-    if table.password and not table.user:
-        yield "password", "is of a user; set user too"
-    if table.user and not table.password:
-        yield "user", 'needs a password; for example password = "env:PROBE_PASSWORD"'
-    for name, value in table.headers.items():
-        if _SECRET_HEADER.search(name) and value and not is_reference(value) and not HOLE.search(value):
-            yield "headers", f"{name}: {NOT_SHOWN}"
-    lower = [name.lower() for name in table.headers]
-    for name in sorted({name for name in lower if lower.count(name) > 1}):
-        yield "headers", f'"{name}" stands here twice'
-
-
 def _http(table: ProbeTable | Bare, url: str, env: str) -> Http:
     _whole(url)
     place = urls.parse(url)
     _allowed(place.host, table)
+    _sealed(place, table)
     return Http(
         url=url, method=table.method, headers=headers_of(table.headers, env), body=put(table.body, env).encode(),
         user=table.user or "", redirects=Redirects(table.redirects), proxy=_proxy(table), trust=trust_of(table, env),
+        http2=table.http2,
     )  # fmt: skip
 
 
@@ -262,7 +258,7 @@ def _step(table: ProbeTable, number: int, env: str, known: set[str], names: set[
     """`known` are the variables extracted so far; this step's own are added."""
     step = table.steps[number]
     at = ("steps", number)
-    for key, what in contradictions(step):
+    for key, what in fit.contradictions(step):
         say((*at, key), what)
     if step.name in names:
         say((*at, "name"), f'"{step.name}" is already the name of a step')
@@ -293,11 +289,12 @@ def _request(table: ProbeTable, step: StepTable, url: str, env: str) -> Http:
         )
     place = urls.parse(url)
     _allowed(place.host, table)
+    _sealed(place, table)
     bearer = step.bearer if step.bearer and not is_reference(step.bearer) else ""
     return Http(
         url=url, method=step.method, headers=headers_of(step.headers, env), body=put(step.body, env).encode(),
         user=step.user or "", bearer=bearer, redirects=Redirects(table.redirects), proxy=_proxy(table),
-        trust=trust_of(table, env),
+        trust=trust_of(table, env), http2=table.http2,
     )  # fmt: skip
 
 
@@ -348,6 +345,14 @@ def _allowed(host: str, table: ProbeTable | Bare) -> None:
     name = host.rstrip(".").lower()
     if not table.allow_private and (name == "localhost" or name.endswith(".localhost")):
         raise ValueError(f"{host} is the prober's own machine: set allow_private = true to probe it")
+
+
+def _sealed(place: urls.Place, table: ProbeTable | Bare) -> None:
+    """Raises ValueError where HTTP/2 is to be asked without TLS."""
+    if table.http2 and not place.secure:
+        raise ValueError(
+            f"{_shown(str(place))}: HTTP/2 is agreed on in the TLS handshake; expected https://, or no http2 = true"
+        )
 
 
 def _shown(url: str) -> str:

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 
 from opsbot.render.format import moment
-from opsbot.web import badges, health, looks, pages, ping, probe, uptime
+from opsbot.web import badges, health, looks, pages, ping, probe, status, uptime
 from opsbot.web.guard import COOKIE, Door, Guard
 from opsbot.web.inside import Inside
 from opsbot.web.metrics import Metrics
@@ -98,8 +98,9 @@ def build(inside: Inside) -> Starlette:
 
 
 def _pages(house: _House) -> list[Route]:
+    estates = status.Estates()
     shown: dict[str, Question] = {
-        "/": pages.status,
+        "/": lambda inside, path, query: pages.status(inside, estates, query),
         "/runs": pages.runs,
         "/runs/{id}": pages.run,
         "/reports": pages.reports,

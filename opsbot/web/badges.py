@@ -6,7 +6,8 @@ from html import escape
 
 from opsbot.render.format import clean, clip
 from opsbot.render.tokens import LIGHT
-from opsbot.web.uptime import Line, figure
+from opsbot.web.bars import figure
+from opsbot.web.uptime import Line
 
 KIND = "image/svg+xml"
 _HIGH, _PAD = 20, 7

@@ -64,9 +64,9 @@ _DELIVERIES = {
 }
 
 
-def status(inside: Inside, path: Mapping[str, str], query: Mapping[str, str]) -> Page:
+def status(inside: Inside, estates: whole_status.Estates, query: Mapping[str, str]) -> Page:
     """Does anybody have to act? And what that rests on."""
-    found = whole_status.look(inside)
+    found = whole_status.look(inside, estates)
     icon = found.word.css
     values = {
         "s": found,

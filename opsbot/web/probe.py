@@ -7,21 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from urllib.parse import quote
 
 from markupsafe import Markup
 
 from opsbot.evaluate import histogram, uptime
 from opsbot.model.period import Period
 from opsbot.model.probe import ProbeState
-from opsbot.model.status import Status, Verdict
+from opsbot.model.status import Verdict
 from opsbot.model.units import Unit
 from opsbot.model.uptime import Bucket, Certified, Sample, Standing
 from opsbot.probing import Probe
 from opsbot.render.format import NO_DATA, clean, clip, count, plural, quantity, span
-from opsbot.web import pages, words
+from opsbot.web import bars, pages, words
 from opsbot.web.inside import Inside
 from opsbot.web.parts import part
-from opsbot.web.uptime import Boards, Line, paths
+from opsbot.web.uptime import Boards, Line
 from opsbot.web.words import Word
 
 WIDE, HIGH, LEFT, BELOW = 640, 150, 64, 18
@@ -61,14 +62,17 @@ def page(boards: Boards, inside: Inside, path: Mapping[str, str], query: Mapping
     certified = kept.certificates().get(name)
     values = {
         "line": line,
-        "drawn": Markup(paths(line.bars)),  # noqa: S704  numbers and class names alone
+        "drawn": Markup(bars.paths(line.bars)),  # noqa: S704  numbers and class names alone
+        "days": Markup(bars.targets(line.bars, line.notes, now)),  # noqa: S704  dates and shares alone
         "facts": facts(probe, line),
         "shown": shown(kept.standings().get(name)),
         "trend": part("latency", lambda: trend(kept.buckets(_week(now), uptime.HOUR, [name]).get(name, ()), now)),
         "phases": uptime.phases(samples, now),
         "certificate": certificate(certified, now) if certified else None,
         "failures": failures(samples),
-        "words_of": strip_words,
+        "in_words": bars.said(line.bars, line.notes, most=14),
+        "figure": bars.figure(line.share),
+        "badge": f"badge/{quote(name, safe='')}.svg",
         "second": lambda value: NO_DATA if value is None else quantity(value, Unit.SECONDS),
     }
     title = f"{line.word.word}: {clip(clean(name), 60)}"
@@ -81,14 +85,6 @@ def shown(standing: Standing | None) -> Mapping[str, str]:
         return {}
     told = {"Why": standing.why, **{clean(name).capitalize(): value for name, value in standing.evidence}}
     return {name: clip(clean(value), 500) for name, value in told.items() if value}
-
-
-def strip_words(bars: Sequence[Status | None]) -> str:
-    """The days in words, for those who do not see them."""
-    trouble = sum(bar in (Status.WARNING, Status.CRITICAL) for bar in bars)
-    unknown = sum(bar is None or bar is Status.UNKNOWN for bar in bars)
-    excused = f", {number} excused" if (number := sum(bar is Status.INFO for bar in bars)) else ""
-    return f"{plural(len(bars), 'day')}: {trouble} with trouble, {unknown} without data{excused}"
 
 
 def _icon(word: Word) -> str:

@@ -20,7 +20,7 @@ Network = IPv4Network | IPv6Network
 class WebSettings:
     """`token` is its value, "" without one. `proxy_header` names who signed in at a proxy within `trusted_proxies`.
 
-    With `public_status` the uptime page's names and colours, and badges, are shown to everybody.
+    With `public_status` the uptime page's names, times and figures, and badges, are shown to everybody.
 
     `hosts` are the names this page may be asked by, besides loopback's own; () leaves it open where a sign-in guards.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ Recent = Mapping[str, Sequence[Glance]]
 MOST_TROUBLES = 12
 _WAITING = (Delivery.QUEUED, Delivery.SENDING, Delivery.HELD)
 _LATE = timedelta(minutes=15)
+# Retention takes findings away without a run.
+_FRESH = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +72,34 @@ class Status:
     workers: tuple[Worker, ...] | Broken
 
 
-def look(inside: Inside) -> Status:
+class Estates:
+    """The environments as they stood after the runs that were known then: only the end of a run changes them, so
+    thousands of findings are read once and not for each visitor. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: tuple[object, datetime, Estate] | None = None
+
+    def estate(self, inside: Inside, overview: Overview, recent: Recent) -> Estate:
+        """Raises StoreError."""
+        now, rests_on = inside.now(), (dict(recent), inside.environments())
+        with self._lock:
+            kept = self._kept
+            if kept and kept[0] == rests_on and timedelta(0) <= now - kept[1] < _FRESH:
+                return kept[2]
+            found = _estate(inside, overview, recent)
+            self._kept = rests_on, now, found
+            return found
+
+
+def look(inside: Inside, estates: Estates) -> Status:
     """Ask the store and the daemon once."""
     now, overview = inside.now(), Overview(inside.store)
     timetables = whole(part("timetables", inside.timetables), ())
     vitals = part("vitals", inside.vitals)
     recent = part("runs", lambda: overview.recent([job.job for job in timetables], BARS))
     rows = _then("jobs", recent, lambda known: _jobs(inside, overview, timetables, known, now))
-    estate = _then("environments", recent, lambda known: _estate(inside, overview, known))
+    estate = _then("environments", recent, lambda known: estates.estate(inside, overview, known))
     channels = part("outbox", lambda: _channels(overview.backlog(), now))
     troubles = (*_own(vitals, whole(rows, ()), inside.zone, now), *_undelivered(whole(channels, ())))
     word, headline, lede = say(vitals, estate, whole(rows, ()), troubles)

@@ -1,22 +1,22 @@
-"""The uptime pages: every probe with its 90 days on one, all that is known of a single one on another.
+"""The uptime page: every probe with its 90 days and its latency, what is not up, and what was not in the last days.
 
-Days that are over are read once and kept as colours, the last two and the standings at most every few seconds: so a page
-of 500 probes costs what one of 50 does.
+Days that are over are read once and kept as colours, hours that are over as one number each, the last two days and the
+standings at most every few seconds: so a page of 500 probes costs what one of 50 does.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from markupsafe import Markup
 
-from opsbot.evaluate import uptime
+from opsbot.evaluate import histogram, uptime
 from opsbot.evaluate.standing import PROBER
 from opsbot.model.maintenance import Maintenance, planned
 from opsbot.model.period import Period
@@ -25,30 +25,27 @@ from opsbot.model.units import Unit
 from opsbot.model.uptime import Bucket, Standing
 from opsbot.probing import Probe
 from opsbot.render.format import clean, clip, count, plural, quantity, span
-from opsbot.web import words
+from opsbot.store.flips import flips
+from opsbot.web import bars, outages, words
+from opsbot.web.bars import Note
 from opsbot.web.inside import Inside
+from opsbot.web.outages import Told
 from opsbot.web.words import Word
 
 # Status pages show what is less than 30 s old.
 FRESH = timedelta(seconds=10)
 # So many bytes of rows: the first have their strips, the last of very many only their figure.
 ROOM = 57_000
-STEP, BAR, HIGH = 3, 2, 20
 _NAME, _WHY = 60, 90
 # Yesterday and today.
 _RECENT = 2
-# Class and middle of a bar in the 20 px of a strip; a run of equal days is one dashed stroke.
-_STROKES: Mapping[Status, tuple[str, int]] = {
-    Status.OK: ("", 14),
-    Status.WARNING: ("d1", 12),
-    Status.CRITICAL: ("d2", 10),
-    Status.UNKNOWN: ("d3", 17),
-    Status.INFO: ("d4", 16),
-}
+# How much a row shows.
+_BARE, _WHY_TOO, _STRIP, _SPARK = range(4)
+# Trouble that lasts is shown above the probes, so many at most: each has its row as well.
+_ABOVE = 4
 _WAITS = Word("quiet", "…", "Waiting")
 _PLANNED = Word("quiet", "◌", "Maintenance")
 _UP = Word("ok", "✓", "Up")
-_WELL = (Status.OK, Status.INFO)
 _ORDER = (Status.CRITICAL, Status.UNKNOWN, Status.WARNING, Status.INFO, Status.OK)
 
 
@@ -58,6 +55,7 @@ class Past(NamedTuple):
     bars: tuple[Status | None, ...]
     judged: int
     good: int
+    notes: tuple[Note, ...] = ()
 
 
 class Planned(NamedTuple):
@@ -71,7 +69,8 @@ class Planned(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One probe as it is shown. `share` is of 90 days."""
+    """One probe as it is shown. `share` is of 90 days; `hours` are latencies of the last whole ones (p95, seconds), and
+    `limit` is the one it owes."""
 
     name: str
     word: Word
@@ -79,6 +78,9 @@ class Line(NamedTuple):
     bars: tuple[Status | None, ...]
     share: float | None
     why: str
+    notes: tuple[Note, ...] = ()
+    hours: tuple[float | None, ...] = ()
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,10 @@ class Board:
     public: Markup
     left_out: int
     planned: tuple[Planned, ...] = ()
+    going_on: tuple[Told, ...] = ()
+    over: tuple[Told, ...] = ()
+    more: int = 0
+    pace: str = ""
 
     @property
     def excused(self) -> bool:
@@ -109,6 +115,7 @@ class Boards:
         self._lock = threading.Lock()
         self._board: Board | None = None
         self._past: tuple[datetime, frozenset[str], dict[str, Past]] | None = None
+        self._hours = _Hours(inside)
 
     def board(self) -> Board:
         """As it stands, at most a few seconds old. Raises StoreError."""
@@ -127,14 +134,31 @@ class Boards:
         kept = self._inside.store.uptime()
         names = [probe.name for probe in probes]
         past = self._days(now, frozenset(names))
+        hours = self._hours.until(now, frozenset(names))
         recent = kept.buckets(Period(start=uptime.midnight(now) - uptime.DAY, end=now), uptime.DAY, names)
         standings = kept.standings()
         lines = [
-            _line(probe, standings.get(probe.name), past.get(probe.name), recent.get(probe.name, ()), now)
+            _line(probe, standings.get(probe.name), past.get(probe.name), recent.get(probe.name, ()), now)._replace(
+                hours=hours.get(probe.name, ()), limit=probe.slo.latency if probe.slo else None
+            )
             for probe in probes
         ]
         ordered = sorted(lines, key=lambda line: (_ORDER.index(line.status), line.name))
-        return _board(now, ordered, tuple(_work(self._inside.maintenance(), probes, now)))
+        board = _board(now, ordered, tuple(_work(self._inside.maintenance(), probes, now)))
+        return replace(board, **self._troubles(lines, standings, now), pace=_pace(probes))
+
+    def _troubles(self, lines: Sequence[Line], standings: Mapping[str, Standing], now: datetime) -> dict[str, Any]:
+        """What lasts still, by the standings, and what is over, by their changes."""
+        bad = [line.name for line in lines if line.status in (Status.CRITICAL, Status.WARNING)]
+        lasting = outages.going_on([outages.lasting(standings[name]) for name in bad if name in standings])
+        found = flips(self._inside.store.engine, now - 2 * outages.DAYS)
+        over = outages.over(found, {line.name for line in lines}, now)
+        zone = self._inside.zone
+        return {
+            "going_on": tuple(outages.tell(one, zone, now) for one in lasting[:_ABOVE]),
+            "over": tuple(outages.tell(one, zone, now) for one in over[: outages.LINES]),
+            "more": max(0, len(over) - outages.LINES),
+        }
 
     def _days(self, now: datetime, names: frozenset[str]) -> dict[str, Past]:
         """Read once a day: yesterday may still be added to, and is read with today."""
@@ -144,6 +168,43 @@ class Boards:
             found = self._inside.store.uptime().buckets(Period(start=first, end=end), uptime.DAY, list(names))
             self._past = end, names, {name: _past(buckets, now) for name, buckets in found.items()}
         return self._past[2]
+
+
+class _Hours:
+    """Each probe's latency by the hour: an hour that is over is read once."""
+
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+        self._end: datetime | None = None
+        self._names: frozenset[str] = frozenset()
+        self._kept: dict[str, dict[datetime, float]] = {}
+
+    def until(self, now: datetime, names: frozenset[str]) -> dict[str, tuple[float | None, ...]]:
+        """The last whole hours, oldest first: p95 in seconds, None where nothing was answered. Raises StoreError."""
+        end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        first = end - bars.HOURS * uptime.HOUR
+        if self._end != end or self._names != names:
+            anew = self._end is None or self._names != names or not first <= self._end <= end
+            start = first if anew or self._end is None else self._end
+            found = self._inside.store.uptime().buckets(Period(start=start, end=end), uptime.HOUR, list(names))
+            before = {} if anew else self._kept
+            self._kept = {name: _slow(before.get(name, {}), found.get(name, ()), first) for name in names}
+            self._end, self._names = end, names
+        starts = [first + place * uptime.HOUR for place in range(bars.HOURS)]
+        return {name: tuple(map(hours.get, starts)) for name, hours in self._kept.items()}
+
+
+def _slow(before: Mapping[datetime, float], buckets: Sequence[Bucket], first: datetime) -> dict[datetime, float]:
+    kept = {start: value for start, value in before.items() if start >= first}
+    found = {bucket.start: histogram.quantile(bucket.counts, 0.95) for bucket in buckets}
+    return kept | {start: value for start, value in found.items() if value is not None}
+
+
+def _pace(probes: Sequence[Probe]) -> str:
+    """`every 30 s to 5 min`: how often those are asked that have a pace."""
+    paces = sorted({probe.every for probe in probes if probe.every and not probe.heartbeat})
+    told = [span(timedelta(seconds=pace)) for pace in (paces[:1] + paces[-1:])]
+    return f"every {' to '.join(dict.fromkeys(told))}" if told else ""
 
 
 def _work(planned: Sequence[Maintenance], probes: Sequence[Probe], now: datetime) -> Iterator[Planned]:
@@ -159,13 +220,15 @@ def _work(planned: Sequence[Maintenance], probes: Sequence[Probe], now: datetime
 def _past(buckets: Sequence[Bucket], now: datetime) -> Past:
     days = uptime.days(buckets, now)[:-_RECENT]
     total = uptime.tally(buckets)
-    return Past(tuple(day.tally.status if day.tally else None for day in days), total.judged, total.up + total.degraded)
+    colours = tuple(day.tally.status if day.tally else None for day in days)
+    return Past(colours, total.judged, total.up + total.degraded, bars.notes(days))
 
 
 def _line(probe: Probe, standing: Standing | None, past: Past | None, recent: Sequence[Bucket], now: datetime) -> Line:
     found = uptime.tally(recent)
     before = past or Past((None,) * (uptime.DAYS - _RECENT), 0, 0)
-    newest = (day.tally.status if day.tally else None for day in uptime.days(recent, now, _RECENT))
+    days = uptime.days(recent, now, _RECENT)
+    newest = (day.tally.status if day.tally else None for day in days)
     judged, good = before.judged + found.judged, before.good + found.up + found.degraded
     status = uptime.status_of(probe, standing, now)
     return Line(
@@ -175,6 +238,7 @@ def _line(probe: Probe, standing: Standing | None, past: Past | None, recent: Se
         (*before.bars, *newest),
         good / judged if judged else None,
         why(probe, standing, status, now),
+        (*before.notes, *bars.notes(days, len(before.bars))),
     )
 
 
@@ -225,26 +289,32 @@ def _board(now: datetime, lines: Sequence[Line], planned: tuple[Planned, ...] = 
     )
 
 
-def _rows(lines: Sequence[Line], row: Callable[[Line, bool], str]) -> tuple[Markup, int]:
-    """As many strips as there is room for, worst first; how many were left out."""
-    bare = [row(line, False) for line in lines]
-    room, left, told = ROOM - sum(len(text.encode()) for text in bare), 0, []
-    for line, text in zip(lines, bare, strict=True):
-        whole = row(line, True)
-        room -= len(whole.encode()) - len(text.encode())
-        left += room < 0
-        told.append(whole if room >= 0 else text)
-    return Markup("\n".join(told)), left  # noqa: S704  every part of a row was escaped where it was made
+def _rows(lines: Sequence[Line], row: Callable[[Line, int], str]) -> tuple[Markup, int]:
+    """Worst first, as many with their reason, then with their strip, then with their line of latency as there is room
+    for; how many have no strip."""
+    told = [row(line, _BARE) for line in lines]
+    room, drawn = ROOM - sum(len(text.encode()) for text in told), len(lines)
+    for level in (_WHY_TOO, _STRIP, _SPARK):
+        for place, line in enumerate(lines):
+            whole = row(line, level)
+            room -= len(whole.encode()) - len(told[place].encode())
+            if room < 0:
+                drawn = place if level == _STRIP else 0 if level < _STRIP else drawn
+                break
+            told[place] = whole
+        if room < 0:
+            break
+    return Markup("".join(told)), len(lines) - drawn  # noqa: S704  every part of a row was escaped where it was made
 
 
-def _own(line: Line, drawn: bool) -> str:
+def _own(line: Line, level: int) -> str:
     name = f'<a href="uptime/{quote(line.name, safe="")}">{shown(line.name)}</a>'
-    sub = f"<span class=sub>{escape(line.why)}</span>" if line.why else ""
-    return _row(line, f"{name}{sub}", drawn)
+    sub = f"<span class=sub>{escape(line.why)}</span>" if line.why and level >= _WHY_TOO else ""
+    return _row(line, f"{name}{sub}", level)
 
 
-def _public(line: Line, drawn: bool) -> str:
-    return _row(line, shown(line.name), drawn)
+def _public(line: Line, level: int) -> str:
+    return _row(line, shown(line.name), level)
 
 
 def shown(name: str) -> str:
@@ -252,46 +322,15 @@ def shown(name: str) -> str:
     return escape(clip(clean(name), _NAME))
 
 
-def _row(line: Line, name: str, drawn: bool) -> str:
+def _row(line: Line, name: str, level: int) -> str:
+    """With its strip comes the last latency as a number."""
     word = line.word
-    state = f"<td class={word.css} title={word.word.split()[0]}>" if line.status is not Status.OK else "<td>"
-    cell = strip(line.bars) if drawn else "<td>"
-    return f"<tr>{state}{word.glyph}<td>{name}{cell}<td>{figure(line.share)}"
-
-
-def figure(share: float | None) -> str:
-    """`99.98 %`, or a dash where nothing could be judged."""
-    return "–" if share is None else quantity(share * 100, Unit.PERCENT)
-
-
-def strip(bars: Sequence[Status | None]) -> str:
-    """A table cell with one bar a day; all well since the probe was there is a class and nothing more."""
-    there = next((place for place, bar in enumerate(bars) if bar is not None), len(bars))
-    known = bars[there:]
-    if all(bar is Status.OK for bar in known):
-        return "<td class=g>" if not there else f'<td class="g g{len(known)}">' if known else "<td>"
-    trouble = sum(bar not in _WELL for bar in known)
-    excused = f", {count(number)} excused" if (number := sum(bar is Status.INFO for bar in known)) else ""
-    return f'<td><svg role=img aria-label="{plural(trouble, "day")} not well{excused}">{paths(bars)}</svg>'
-
-
-def paths(bars: Sequence[Status | None]) -> str:
-    """SVG paths, a colour each: a run of equal days is one stroke, dashed by the style sheet."""
-    runs: dict[Status, list[str]] = {}
-    start = 0
-    for place in range(1, len(bars) + 1):
-        if place < len(bars) and bars[place] is bars[start]:
-            continue
-        status = bars[start]
-        if status is not None:
-            middle = _STROKES[status][1]
-            runs.setdefault(status, []).append(f"M{start * STEP} {middle}h{(place - start) * STEP - (STEP - BAR)}")
-        start = place
-    return "".join(_path(_STROKES[status][0], "".join(drawn)) for status, drawn in runs.items())
-
-
-def _path(css: str, drawn: str) -> str:
-    return f'<path class={css} d="{drawn}"/>' if css else f'<path d="{drawn}"/>'
+    state = f"<td class={word.css}>" if line.status is not Status.OK else "<td>"
+    cell = bars.strip(line.bars, line.notes) if level >= _STRIP else "<td>"
+    last = line.hours[-1] if line.hours and level >= _STRIP else None
+    latency = "" if last is None else quantity(last, Unit.SECONDS)
+    drawn = bars.spark(line.hours, line.limit) if level >= _SPARK and latency else ""
+    return f"<tr>{state}{word.glyph} {word.word}<td>{name}{cell}<td>{bars.figure(line.share)}<td>{drawn}{latency}"
 
 
 def _say(lines: Sequence[Line]) -> tuple[Word, str, str]:

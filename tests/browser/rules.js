@@ -14,7 +14,7 @@
   for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) told.push(`the id ${id} is given twice`);
   for (const e of all('a[href],button')) if (!(e.textContent.trim() || e.getAttribute('aria-label'))) told.push(`${name(e)} has no name`);
   for (const e of all('input:not([type=hidden]):not([hidden]),select')) if (!e.labels.length) told.push(`${name(e)} has no label`);
-  for (const e of all('svg')) if (!(e.getAttribute('role') === 'img' && e.getAttribute('aria-label'))) told.push('a picture has no words');
+  for (const e of all('svg')) if (!e.closest('[role=img][aria-label]:not([aria-label=""])')) told.push('a picture has no words');
   for (const t of all('table')) if (!t.querySelector('thead th[scope=col]')) told.push('a table has no column headings');
   for (const e of all('th')) if (!e.scope) told.push(`${name(e)} heads nothing`);
   for (const e of all('*')) if (e.tabIndex > 0) told.push(`${name(e)} jumps the queue of the keyboard`);

@@ -68,3 +68,22 @@ def test_axe_finds_nothing(browser: Browser, uptime_pages: dict[str, Server], ax
     with browser.page(at(uptime_pages, name), **LOOKS[look]) as page:  # type: ignore[arg-type]
         page.run(axe + "; true")
         assert page.run(AXE) == []
+
+
+POINTED = """(() => {
+  const strip = document.querySelector('.up b');
+  strip.focus({ focusVisible: true });
+  const shown = getComputedStyle(strip, '::after');
+  return [strip === document.activeElement, shown.content, shown.position];
+})()"""
+
+
+@pytest.mark.parametrize("look", ["light", "phone"])
+def test_what_a_strip_means_is_shown_to_the_keyboard(
+    browser: Browser, uptime_pages: dict[str, Server], look: str
+) -> None:
+    with browser.page(at(uptime_pages, "public"), **LOOKS[look]) as page:  # type: ignore[arg-type]
+        reached, content, position = page.run(POINTED)
+        assert (reached, position) == (True, "absolute")
+        assert "5 days not well: 20 Nov 86.2 %, 11 Nov" in content
+        assert page.run(RULES) == []

@@ -86,9 +86,28 @@ name = "gone"
 url = "tcp://127.0.0.1:{net.closed_port()}"
 allow_private = true
 [[probes]]
+name = "behind"
+url = "tcp://127.0.0.1:{net.closed_port()}"
+allow_private = true
+after = "gone"
+[[probes]]
 name = "nightly"
 url = "heartbeat:"
 cron = "0 3 * * *"
+[[probes]]
+name = "buy"
+allow_private = true
+[[probes.steps]]
+name = "login"
+url = "http://127.0.0.1:{web}/"
+method = "POST"
+body_secret = "env:PROBE_LOGIN"
+extract = {{ token = "json.token" }}
+[[probes.steps]]
+name = "cart"
+url = "http://127.0.0.1:{web}/{{token}}"
+headers = {{ X-Token = "env:PROBE_SECRET" }}
+expect = ["status == 204"]
 """
     )
     return folder
@@ -120,7 +139,7 @@ def test_a_probe_that_is_down_says_why_where_the_time_went_and_what_to_do(net: N
     assert f"next: {next_step(Reason.TLS_EXPIRED)}"[:60] in bare
     assert re.search(r"tls +█+.* ms ✗", bare)
     assert "first byte, transfer: not reached" in bare
-    assert "expired 1 days ago" in bare
+    assert "expired 1 day ago" in bare
     assert "· status == 200  (nothing came to hold it against)" in bare
 
 
@@ -178,9 +197,60 @@ def test_a_secret_that_is_not_there_is_named(home: Path) -> None:
     assert "env:PROBE_SECRET: the environment variable PROBE_SECRET is not set" in ran.stderr
 
 
+def test_all_secrets_that_are_not_there_are_named_with_their_keys(home: Path) -> None:
+    ran = opsbot("--home", str(home), "probe", "*", PROBE_SECRET="")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert 'probe "api-shop-prod", headers.X-Token: env:PROBE_SECRET: is empty' in ran.stderr
+    assert 'probe "buy", steps[0].body_secret: env:PROBE_LOGIN: the environment variable' in ran.stderr
+
+
+def test_several_probes_end_in_a_summary_and_point_at_the_cause(home: Path) -> None:
+    ran = opsbot("--home", str(home), "probe", "*", PROBE_SECRET="s3cr3t-value-9", PROBE_LOGIN="{}")
+    assert ran.returncode == 1, ran.stderr
+    assert ran.stdout.splitlines()[-3:] == [
+        "6 probes: 2 degraded, 3 down, 1 awaited",
+        "  ! degraded api-shop-prod, api-shop-test",
+        "  ✗ down     gone, behind, buy",
+    ]
+    assert "after       gone, which is down too: begin there" in ran.stdout
+    alone = opsbot("--home", str(home), "probe", "behind").stdout
+    assert "after       gone, without which it cannot work; see: opsbot probe gone" in alone
+    assert "probes:" not in alone
+
+
+def test_each_step_of_a_flow_has_its_own_phases(home: Path) -> None:
+    told = opsbot("--home", str(home), "probe", "buy", PROBE_SECRET="s3cr3t-value-9", PROBE_LOGIN="{}").stdout
+    assert 'step 2 of 2, "cart": status == 204 (200)' in told
+    assert "the sum over 2 requests" in told
+    steps = told.partition("step by step")[2].splitlines()[1:5]
+    assert re.match(r" +200 +[<\d.,]+ ms  login: http://127", steps[0])
+    assert re.match(r" {18}connect [<\d.]+ ms, first byte [<\d.,]+ ms", steps[1])
+    assert "cart: " in steps[2]
+    assert "abcdefgh12345" not in told
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_of_a_loop_the_first_hops_and_the_last_are_shown(net: Net, width: int) -> None:
+    port = net.tcp(says(page(b"", status="302 Found", headers=("Location: /again-and-again",))))
+    ran = opsbot("probe", f"http://127.0.0.1:{port}/", "--allow-private", width=width)
+    assert ran.returncode == 1
+    rows = ran.stdout.splitlines()
+    assert max(map(len, rows)) <= width
+    hops = rows[rows.index("  redirects") + 1 :]
+    assert sum(row.startswith("   302 ") for row in hops) == 6
+    assert f"{'':18}… 5 more" in hops
+    assert not any(row.strip() == "ms" for row in hops)
+
+
+def test_what_is_not_http_is_shown(net: Net) -> None:
+    port = net.tcp(says(b"SSH-2.0-OpenSSH_9.9\r\n"))
+    told = opsbot("probe", f"http://127.0.0.1:{port}/", "--allow-private").stdout
+    assert "what came is not HTTP: it begins 'SSH-2.0-OpenSSH_9.9" in told
+
+
 def test_a_heartbeat_is_shown_and_its_address_told(home: Path) -> None:
     shown = opsbot("--home", str(home), "probe", "nightly")
-    assert (shown.returncode, shown.stdout.splitlines()[0]) == (0, "✓ up       nightly  heartbeat")
+    assert (shown.returncode, shown.stdout.splitlines()[0]) == (0, "… awaited  nightly  heartbeat")
     assert "last came" in shown.stdout
     assert "phase" not in shown.stdout
     first = opsbot("--home", str(home), "probe", "nightly", "--url").stdout
@@ -197,6 +267,7 @@ WRONG = [
     (("https://127.0.0.1/",), "give --allow-private to probe it"),
     (("https://a.test/", "--expect", "status = 200"), "status = 200\n        ^"),
     (("tcp://a.test:1", "--expect", "status == 200"), "a tcp probe has no status"),
+    (("tcp://192.0.2.1:5", "--allow-private", "--expect", "latency.dns < 1s"), "this probe has no phase dns"),
     (("https://a.test/", "--timeout", "0"), "0.1<=x<=600"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsbot import probing
+from opsbot import probing, secrets
 from opsbot.errors import ConfigError
 from opsbot.evaluate.slo import Objective
 from opsbot.home import Home
 from opsbot.model.probe import Dns, Flow, Http, Reach, Tcp, Tls, WebSocket
+from opsbot.probes import online
 from opsbot.probing import Heartbeat, Probe
 from opsbot.validation import House, judge
+from tests.probes import pki
 
 HEAD = """[[environments]]
 name = "shop-prod"
@@ -214,6 +217,20 @@ MISTAKES = {
     'url = "tcp://a.test:1"\nreply = "a"\npattern = "b"': ("expected either reply or pattern", "url"),
     'url = "tcp://a.test:1"\npattern = "("': ("pattern '('", "url"),
     'expect = ["status == 200"]': ("missing; for example url =", "url"),
+    'url = "https://a.test/#top"': ('"#top" is never sent to a server; leave it out', "url"),
+    'url = "https://ann@a.test/"': ('a user stands before the "@"', "url"),
+    'url = "https://a.test/"\nexpect = ["latency.proxy < 1s"]': ("no phase proxy; it has dns, connect, tls, first_byte", "expect[0]"),
+    'url = "https://a.test/"\nverify = false\nca_file = "/ca.pem"': ("never looked at with verify = false", "ca_file"),
+    'url = "http://a.test/"\nredirects = "none"\nexpect = ["certificate > 14d"]': ("there is no TLS at http://; expected a url with https://", "expect[0]"),
+    'url = "http://a.test/"\nredirects = "none"\ntls_minimum = "1.3"': ("is about TLS, which http:// has not", "tls_minimum"),
+    'url = "ws://a.test/"\nexpect = ["tls >= 1.3"]': ("there is no TLS at ws://; expected a url with wss://", "expect[0]"),
+    'url = "ws://a.test/"\nca_file = "/ca.pem"': ("is about TLS, which ws:// has not", "ca_file"),
+    'url = "ws://a.test/"\ndegraded = ["latency.tls < 50ms"]': ("no phase tls", "degraded[0]"),
+    'url = "tcp://8.8.8.8:53"\nexpect = ["latency.dns < 50ms"]': ("no phase dns; it has connect, first_byte, transfer", "expect[0]"),
+    'url = "wss://[2620:fe::fe]:443/"\nexpect = ["latency.dns < 50ms"]': ("no phase dns", "expect[0]"),
+    'url = "tls://a.test"\nexpect = ["latency.first_byte < 50ms"]': ("no phase first_byte; it has dns, connect, tls", "expect[0]"),
+    'url = "dns:a.test"\nexpect = ["latency.connect < 50ms"]': ("no phase connect; it has dns", "expect[0]"),
+    'url = "heartbeat:"\nevery = "1d"\nexpect = ["status == 200"]': ("this is a heartbeat probe", "expect"),
 }  # fmt: skip
 
 
@@ -240,6 +257,42 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
     ]
     assert "c -> d -> c" in said[5]
     assert '"d" is already the name of a probe of probes[3]' in said[6]
+
+
+FITTING = (
+    'url = "http://a.test/"\nexpect = ["certificate > 14d", "latency.tls < 1s"]',
+    'url = "http://8.8.8.8/"\nexpect = ["latency.dns < 1s"]',
+    'url = "http://a.test/"\nca_file = "/ca.pem"',
+    'url = "https://8.8.8.8/"\nredirects = "none"\nproxy = "http://p.test:1"\nexpect = ["latency.proxy < 1s"]',
+    'url = "wss://a.test/"\nexpect = ["latency.dns < 1s", "latency.tls < 1s", "tls >= 1.2"]',
+    'url = "https://a.test/"\nverify = false\nexpect = ["certificate > 14d"]',
+)
+
+
+@pytest.mark.parametrize("lines", FITTING)
+def test_what_a_redirect_or_a_proxy_may_lead_to_is_no_contradiction(lines: str) -> None:
+    assert told(f"{PROBE}{lines}\n") == []
+
+
+def test_a_table_that_makes_no_probe_is_known_by_its_name_to_the_others() -> None:
+    """So that mending one mistake never uncovers the next."""
+    said = told(
+        PROBE + 'url = "htps://a.test/"\nafter = "nobody"\n[[probes]]\nname = "api"\nurl = "https://b.test/"\n'
+        '[[probes]]\nname = "ring"\nurl = "ftp://c.test/"\nafter = "web"\n'
+        '[[probes]]\nname = "web"\nurl = "https://d.test/"\nafter = "ring"\n'
+        '[[probes]]\nname = "shop"\nurl = 5\n[[probes]]\nname = "till"\nurl = "https://e.test/"\nafter = "shop-prod"\n'
+        '[[probes]]\nname = "a b"\nurl = "https://f.test/"\n[[probes]]\nname = "a c"\nurl = "https://g.test/"\n'
+        '[[probes]]\nname = "probe"\nurl = "https://h.test/"\nafter = "shp"\n'
+        '[[probes]]\nname = "many"\nurl = "https://i.test/"\nenvironments = ["shop-*"]\nafter = "api"\n'
+    )
+    assert [line.partition(": ")[0] for line in said] == [
+        *("probes[0].url", "probes[0].after", "probes[1].name", "probes[2].url", "probes[2].after"),
+        *("probes[4].url", "probes[6].name", "probes[7].name", "probes[8].after", "probes[9].url"),
+    ]
+    assert 'there is no probe "nobody"; known: ' in said[1]
+    assert '"api" is already the name of a probe of probes[0]' in said[2]
+    assert "ring -> web -> ring" in said[4]
+    assert 'did you mean "shop"?' in said[8]
 
 
 def test_names_clash_also_once_the_environment_is_in_them() -> None:
@@ -385,6 +438,31 @@ def test_secrets_are_put_into_their_places_and_nowhere_else() -> None:
     assert "<env:B>" not in repr(ready)
 
 
+def test_files_and_secrets_that_cannot_be_read_here_are_told_at_once(tmp_path: Path) -> None:
+    """Only where it is asked for: a configuration is also checked where its certificates are not."""
+    ca = pki.root().file(tmp_path)
+    (text := tmp_path / "text.pem").write_text("no certificate")
+    made = house(
+        f'{PROBE}url = "https://a.test/"\nca_file = "/nowhere/ca.pem"\nbearer = "env:NOPE_1"\n'
+        f'[[probes]]\nname = "b"\nurl = "https://b.test/"\nca_file = "{ca}"\nclient_certificate = "{text}"\n'
+        f'client_key = "/nowhere/b.key"\nheaders = {{ X-A = "env:NOPE_2" }}\nbody_secret = "file:{ca}"\n'
+        f'[[probes]]\nname = "c"\nurl = "wss://c.test/"\nca_file = "{ca}"\n'
+        f'[[probes]]\nname = "d"\nurl = "tls://d.test"\nclient_certificate = "{text}"\n'
+        '[[probes]]\nname = "e"\n[[probes.steps]]\nname = "s"\nurl = "https://e.test/"\nbody_secret = "env:NOPE_3"\n'
+    )
+    assert made.problems == ()
+    said = [str(one).removeprefix("config.toml.") for one in online.unreadable(made.config.probes, secrets.resolve)]
+    assert said == [
+        "probes[0].ca_file: /nowhere/ca.pem: no such file or directory",
+        "probes[0].bearer: env:NOPE_1: the environment variable NOPE_1 is not set",
+        "probes[1].client_key: /nowhere/b.key: no such file or directory",
+        "probes[1].headers.X-A: env:NOPE_2: the environment variable NOPE_2 is not set",
+        said[4],
+        "probes[4].steps[0].body_secret: env:NOPE_3: the environment variable NOPE_3 is not set",
+    ]
+    assert said[4].startswith(f"probes[3].client_certificate: {text}: expected PEM certificates and keys")
+
+
 def test_a_home_without_probes_has_none() -> None:
     assert probes("") == {}
 
@@ -463,3 +541,30 @@ def test_while_a_probe_is_wrong_nobody_knows_which_are_covered() -> None:
     assert told(f'{PROBE}url = "tcp://shop.example.org"\n{WORK}probes = ["web-*"]\n') == told(
         f'{PROBE}url = "tcp://shop.example.org"\n'
     )
+
+
+def _examples() -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "probes.md").read_text()
+    return [block for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "[[probes]]" in block]
+
+
+@pytest.mark.parametrize("block", _examples())
+def test_every_example_of_the_documentation_can_be_copied(block: str) -> None:
+    assert told(block) == []
+
+
+def test_what_is_said_to_be_an_expectation_is_one() -> None:
+    """Every example in the table of expectations, held against a kind of probe that it is said to be of."""
+    text = (Path(__file__).parents[2] / "docs" / "probes.md").read_text()
+    table = text.partition("| subject | example | of |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    urls = {"dns": "dns:a.test", "http": "https://a.test/", "https": "https://a.test/", "all": "https://a.test/"}
+    found = [
+        (example, re.split(r"[, ]", row[3].strip())[0])
+        for row in (re.split(r"(?<!\\)\|", line) for line in table.splitlines())
+        for example in re.findall(r"`([^`]+)`", row[2])
+        # Keys of the table and single values stand in the same column.
+        if re.match(r"[a-z]+[.\w\[\]]*(?: not)? (?!= )", example)
+    ]
+    assert len(found) >= 15
+    for example, kind in found:
+        assert told(f"{PROBE}url = {urls.get(kind, urls['all'])!r}\nexpect = [{json.dumps(example)}]\n") == [], example

@@ -25,6 +25,7 @@ from opsbot.config.file import (
     JobTable,
     ReportsTable,
     RouteTable,
+    RunbooksTable,
     StoreTable,
     WebTable,
 )
@@ -54,6 +55,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[[routes]]": RouteTable,
     "[[dependencies]]": DependencyTable,
     "[alerts]": AlertsTable,
+    "[runbooks]": RunbooksTable,
     "[daemon]": DaemonTable,
     "[web]": WebTable,
     "[store]": StoreTable,

@@ -13,13 +13,17 @@ import pytest
 
 from opsbot.model.probe import ProbeState
 from opsbot.model.status import Status
+from opsbot.model.units import Unit
 from opsbot.model.uptime import Bucket
 from opsbot.probing import Probe
+from opsbot.render.format import quantity
 from opsbot.store.sql import SqlStore
+from opsbot.web import bars as drawing
 from opsbot.web.app import build
+from opsbot.web.bars import Note, paths, spark, strip
 from opsbot.web.server import Server, start
 from opsbot.web.settings import WebSettings
-from opsbot.web.uptime import Boards, paths, strip
+from opsbot.web.uptime import Boards
 from tests.outbox.world import fresh
 from tests.uptime.kept import DAY, HOUR, NOW, Kept, probe
 from tests.uptime.shelf import pour
@@ -56,7 +60,7 @@ def public_page(serve: Serve) -> Server:
 
 
 def names(body: str) -> list[str]:
-    return re.findall(r"<tr><td[^>]*>.<td>(?:<a [^>]*>)?([^<]+)", body.partition("<tbody>")[2])
+    return re.findall(r"<tr><td[^>]*>[^<]+<td>(?:<a [^>]*>)?([^<]+)", body.partition("<tbody>")[2])
 
 
 def test_all_probes_worst_first(open_page: Server) -> None:
@@ -207,9 +211,49 @@ def test_a_run_of_equal_days_is_one_stroke(bars: tuple[Status | None, ...], draw
         ((NONE,) * 90, "<td>"),
         (
             (OK, BAD),
-            '<td><svg role=img aria-label="1 day not well"><path d="M0 14h2"/><path class=d2 d="M3 10h2"/></svg>',
+            f'<td><b tabindex=0 role=img aria-label="1 day not well"><svg>{paths((OK, BAD))}</svg></b>',
         ),
     ],
 )
 def test_a_row_that_is_well_weighs_next_to_nothing(bars: tuple[Status | None, ...], cell: str) -> None:
     assert strip(bars) == cell
+
+
+def test_what_a_strip_shows_is_said_to_those_who_do_not_see_it() -> None:
+    noted = tuple(Note(place, f"{place} Nov 9{place} %") for place in range(1, 7))
+    assert (
+        drawing.said((BAD,) * 7, noted) == "7 days not well: 6 Nov 96 %, 5 Nov 95 %, 4 Nov 94 %, 3 Nov 93 % and 2 more"
+    )
+    assert drawing.said((OK, Status.INFO), ()) == "all well, 1 excused"
+    assert 'aria-label="1 day not well: 1 Nov &lt;b&gt;"' in strip((OK, BAD), (Note(1, "1 Nov <b>"),))
+
+
+@pytest.mark.parametrize(
+    ("hours", "limit", "drawn"),
+    [
+        ((0.2, None, None), None, ""),
+        ((0.2, 0.2, 0.2), None, '<path d="M0 10h0l4 0l4 0"/>'),
+        ((0.1, 0.1, 0.4), None, '<path d="M0 15h0l4 0l4-12"/>'),
+        ((0.1, None, 0.1, 0.1), None, '<path d="M0 10h0M8 10h0l4 0"/>'),
+        ((0.2, 0.2), 0.3, '<path class=l d="M0 6h4"/><path d="M0 10h0l4 0"/>'),
+        ((0.2, 0.2), 0.4, '<path d="M0 10h0l4 0"/>'),
+        ((0.0, 0.0), None, '<path d="M0 19h0l4 0"/>'),
+    ],
+)
+def test_the_line_of_latency(hours: tuple[float | None, ...], limit: float | None, drawn: str) -> None:
+    known = [hour for hour in hours if hour is not None]
+    words = f"{quantity(min(known), Unit.SECONDS)} to {quantity(max(known), Unit.SECONDS)}"
+    assert spark(hours, limit) == (f'<svg class=s role=img aria-label="{words}">{drawn}</svg>' if drawn else "")
+
+
+def test_a_row_says_its_state_in_a_word_and_its_latency(open_page: Server) -> None:
+    body = ask(open_page.port, "/uptime").body
+    assert "<tr><td class=action>● Down<td><a" in body
+    assert "<tr><td>✓ Up<td><a" in body
+    assert "168 ms" in body
+    assert body.count("<svg class=s") == 7
+    assert "2 days not well: 19 Nov 97.9 %, 22 Oct no data" in body
+    alone = ask(open_page.port, "/uptime/login").body
+    assert "<title>19 Nov 97.9 %</title>" in alone
+    assert "<title>20 Nov all well</title>" in alone
+    assert '<img src="/badge/login.svg" alt="login: Up"' in alone

@@ -11,11 +11,14 @@ from opsbot.model.run import Run, RunState
 from opsbot.model.status import Status, Verdict
 from opsbot.model.timetable import Clockwork
 from opsbot.model.vitals import Beat, Vitals
-from opsbot.store.overview import Glance, Standing
+from opsbot.store.overview import Glance, Overview, Standing
 from opsbot.web import environments, jobs, status
 from opsbot.web.environments import Estate, estate, places
 from opsbot.web.parts import Broken
+from opsbot.web.status import Estates
 from opsbot.web.strip import strip
+from tests.outbox.world import fresh
+from tests.web import world
 from tests.web.world import DAY, HOUR, MINUTE, NOW, ended, timetable, vitals
 
 DAILY = timetable("daily_health")
@@ -186,3 +189,25 @@ def test_the_strip_says_in_words_what_it_draws() -> None:
     assert {css: path.count("z") for css, path in drawn.paths} == {"b0": 2, "b1": 1, "b2": 1, "b3": 1, "b4": 1}
     assert dict(drawn.paths)["b2"] == "M156 0h3v20h-3z"
     assert strip([]).words == "no run yet"
+
+
+def test_thousands_of_findings_are_read_once_until_a_run_ends() -> None:
+    store, moment = fresh(), [world.NOW]
+    inside = world.inside(store, now=lambda: moment[0], environments=lambda: ("dhbw-prod", "edt-prod"))
+    estates, overview = Estates(), Overview(store)
+
+    def seen() -> Estate:
+        return estates.estate(inside, overview, overview.recent(["daily_health"], 40))
+
+    world.keep(
+        store, world.ended("A", "daily_health", world.NOW - world.HOUR), world.finding("dhbw-prod", Status.CRITICAL)
+    )
+    first = seen()
+    assert seen() is first
+    world.keep(store, world.ended("B", "daily_health", world.NOW), world.finding("edt-prod", Status.WARNING))
+    second = seen()
+    assert [row.name for row in second.rows] != [row.name for row in first.rows]
+    moment[0] += world.MINUTE
+    assert seen() is not second
+    assert seen() == second
+    store.close()
