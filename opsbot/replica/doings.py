@@ -6,7 +6,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from opsbot.replica.remedies import Taken
+
+if TYPE_CHECKING:
+    from opsbot.replica.world import World
 
 Target = tuple[str, str, str]
 """An account, a region and the name of what was changed."""
@@ -60,4 +65,8 @@ class Doings:
     """Alarms whose actions somebody switched off, or on."""
     queries: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
+    """What may cure something, in the order done; only ever added to."""
+    left: tuple[int, World] | None = None
+    """The world as so many of those have left it."""
     lock: threading.RLock = field(default_factory=threading.RLock)

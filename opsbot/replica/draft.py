@@ -24,6 +24,9 @@ from opsbot.replica.world import (
 
 GLOBAL_REGION = "us-east-1"
 GLOBAL_KINDS = frozenset({"cloudfront-distribution"})
+INSIGHTS = "ECS/ContainerInsights"
+COUNTED = {"runningCount": "RunningTaskCount"}
+"""What a describe call tells of a kind, and the metric that says the same."""
 ACCOUNT = "account"
 """The name of the one lambda-account resource of a place."""
 
@@ -88,11 +91,11 @@ class Draft:
         """Makes an incident happen to a resource: in its metrics, or in what a describe call tells of it."""
         resource = entry.resource
         self.states[resource.account, resource.region, resource.kind, resource.name].append(incident)
-        for series in entry.series.get(incident.metric, ()):
+        for series in entry.series.get(COUNTED.get(incident.metric, incident.metric), ()):
             self._alter(resource, series, Planted(incident.window, change, self._amount(resource, incident)))
         if incident.metric == "runningCount" and incident.value == 0:
             # Without a task there is nothing to measure.
-            for series in (s for many in entry.series.values() for s in many):
+            for series in (s for many in entry.series.values() for s in many if s.namespace != INSIGHTS):
                 self._alter(resource, series, Planted(incident.window, "silence"))
 
     def _alter(self, resource: Resource, series: SeriesId, change: Planted) -> None:

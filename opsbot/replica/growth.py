@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from opsbot.replica.remedies import Held
 from opsbot.replica.signals import DAY, GRID, MONDAY, on_step
 from opsbot.replica.signals import Grid as Buckets300
 from opsbot.replica.world import Buckets, Floats
@@ -44,10 +45,14 @@ class Growing:
     daily: bool = False
     whole: bool = False
     samples: float = 5.0
+    held: tuple[Held, ...] = ()
+    """What callers set it to."""
 
     def on_grid(self, grid: Buckets300) -> Buckets:
         times = grid.start + GRID * np.arange(grid.n, dtype=np.int64)
         mean = self._level(times)
+        for one in self.held:
+            mean = np.where((times >= one.begin) & (times < one.end), one.value, mean)
         there = times >= self.begun
         if self.daily:
             there &= times % DAY == 0

@@ -38,6 +38,10 @@ class Metric:
     """Not published by engines that begin with this."""
     extra: tuple[tuple[str, str], ...] = ()
     """Dimensions beside the resource's own."""
+    counts: str = ""
+    """The attribute of the resource that is the level."""
+    option: str = ""
+    """Published only by resources that have this switched on."""
 
 
 def _platform(area: str, name: str, form: Form, peak: float, **more: Any) -> Metric:
@@ -203,8 +207,22 @@ def _one(namespace: str, *metrics: tuple[str, float, float, float]) -> tuple[Met
     )
 
 
+def _many(namespace: str, counts: str, option: str, *names: str) -> tuple[Metric, ...]:
+    """Gauges of how many there are."""
+    spread = 0.0 if option else 0.02
+    return tuple(
+        Metric(
+            namespace=namespace, name=name, form="gauge", peak=1, noise=0, spread=spread, counts=counts, option=option
+        )
+        for name in names
+    )
+
+
 METRICS: dict[str, tuple[Metric, ...]] = {
-    "ecs-service": _one("AWS/ECS", ("CPUUtilization", 56, 0.3, 0.08), ("MemoryUtilization", 66, 0.85, 0.02)),
+    "ecs-service": (
+        *_one("AWS/ECS", ("CPUUtilization", 56, 0.3, 0.08), ("MemoryUtilization", 66, 0.85, 0.02)),
+        *_many("ECS/ContainerInsights", "desired", "insights", "RunningTaskCount", "DesiredTaskCount"),
+    ),
     "eks-cluster": _one(
         "ContainerInsights",
         ("cluster_failed_node_count", 0, 1, 0),
@@ -216,7 +234,10 @@ METRICS: dict[str, tuple[Metric, ...]] = {
     "rds-instance": _rds(),
     "rds-cluster": _one("AWS/RDS", ("VolumeBytesUsed", 260 * GIB, 1, 0.002)),
     "alb": _alb(),
-    "alb-target-group": _one("AWS/ApplicationELB", ("UnHealthyHostCount", 0, 1, 0), ("HealthyHostCount", 1, 1, 0)),
+    "alb-target-group": (
+        *_one("AWS/ApplicationELB", ("UnHealthyHostCount", 0, 1, 0)),
+        *_many("AWS/ApplicationELB", "hosts", "", "HealthyHostCount"),
+    ),
     "api-rest": _api("4XXError", "5XXError"),
     "api-http": _api("4xx", "5xx"),
     "s3-bucket": _s3(),
@@ -245,8 +266,13 @@ METRICS: dict[str, tuple[Metric, ...]] = {
     "elastic-ip": (),
     "nat-gateway": _one("AWS/NATGateway", ("BytesOutToDestination", 60_000_000, 0.2, 0.2)),
     "nlb": _one("AWS/NetworkELB", ("NewFlowCount", 400, 0.2, 0.2)),
+    "autoscaling-group": (
+        Metric(
+            namespace="AWS/EC2", name="CPUUtilization", form="gauge", peak=46, rest=0.4, noise=0.08, option="watched"
+        ),
+        *_many("AWS/AutoScaling", "desired", "watched", "GroupInServiceInstances", "GroupDesiredCapacity"),
+    ),
     # Their series are those that a scenario plants under [[trends]].
-    "autoscaling-group": (),
     "efs-file-system": (),
     "log-group": (),
     "loose-volume": (),
@@ -270,7 +296,7 @@ FACTS: dict[str, tuple[str, ...]] = {
 
 # What the scenario may say of a resource, with what holds when it does not.
 OPTIONS: dict[str, dict[str, str | int | tuple[str, ...]]] = {
-    "ecs-service": {"cluster": "main", "desired": 3, "most": 0},
+    "ecs-service": {"cluster": "main", "desired": 3, "most": 0, "insights": 0},
     "eks-cluster": {"version": "1.34"},
     "lambda-function": {"timeout": 30, "memory": 512, "runtime": "python3.13", "traced": 0},
     "rds-instance": {
@@ -297,7 +323,7 @@ OPTIONS: dict[str, dict[str, str | int | tuple[str, ...]]] = {
     "ebs-volume": {"class": "gp3", "stored": 100},
     "ebs-snapshot": {"volume": "", "stored": 100, "full": 0, "age_days": 30, "image": 0},
     "elastic-ip": {"instance": ""},
-    "autoscaling-group": {"desired": 2, "least": 1, "most": 4},
+    "autoscaling-group": {"desired": 2, "least": 1, "most": 4, "watched": 0},
     "efs-file-system": {"stored": 100},
     "log-group": {"retention": 0, "stored": 10},
     "loose-volume": {"class": "gp3", "stored": 100},

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from botocore.exceptions import UnknownServiceError
 
-from opsbot.replica import faults, sts
+from opsbot.replica import faults, healing, sts
 from opsbot.replica.backstage import pass_on
 from opsbot.replica.codec import (
     Answer,
@@ -84,7 +84,7 @@ class Overlay:
             region=scope.region,
             access_key=scope.access_key,
             now=now,
-            world=self.world,
+            world=healing.as_left(self.world, self.state.doings),
             state=self.state,
             trouble=self._trouble(scope, operation, account, protocol),
         )

@@ -9,15 +9,15 @@ from typing import cast
 from opsbot.replica.draft import Draft, Entry, watchable
 from opsbot.replica.kinds import METRICS, OPTIONS
 from opsbot.replica.population import Options, Plan
-from opsbot.replica.reading import Section
+from opsbot.replica.reading import SECONDS, Section
 from opsbot.replica.reading_costs import read_spending
 from opsbot.replica.reading_growth import read_growth
+from opsbot.replica.reading_remedies import Known, read_remedies
 from opsbot.replica.reading_security import read_security
 from opsbot.replica.signals import GRID, STEADY, Change, Shape
 from opsbot.replica.windows import Always, Recurring, Since
 from opsbot.replica.world import AlarmSpec, EnvironmentSpec, Incident, Window
 
-SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 NEVER = 2**62
 # The largest values of options; any other number may be a million.
 MOST = {"hour": 23, "jobs_per_day": 1440, "runs_per_day": 1440, "timeout": 900}
@@ -182,18 +182,20 @@ def _tags(section: Section) -> tuple[tuple[str, str], ...]:
 
 
 def _read_incident(section: Section, script: Script, decoy: bool) -> Incident | None:
+    kind, metric = section.choice("kind", tuple(METRICS)), section.text("metric")
+    environment = script.environment(section)
     incident = Incident(
         environment=section.text("environment"),
-        kind=section.choice("kind", tuple(METRICS)),
+        kind=kind,
         resource=section.text("resource"),
-        metric=section.text("metric"),
+        metric=metric,
         story=section.text("story"),
         expect="" if decoy else section.text("expect"),
         window=_window(section, script),
         value=section.number("value", 0.0),
+        heals=read_remedies(section, kind, metric, _known(script, environment)),
     )
     change = cast(Change, section.choice("change", ("set", "scale", "silence"), "set"))
-    environment = script.environment(section)
     section.done()
     if environment is None:
         return None
@@ -203,14 +205,26 @@ def _read_incident(section: Section, script: Script, decoy: bool) -> Incident | 
     return incident if entries else None
 
 
+def _known(script: Script, environment: EnvironmentSpec | None) -> Known:
+    """Finds the resources of an environment by kind and name; where there is no such environment that is told already."""
+
+    def known(section: Section, key: str, kind: str, name: str) -> list[Entry]:
+        if environment is None or not kind or not name:
+            return []
+        entries = script.draft.matching(environment.account, kind, name)
+        if not entries:
+            there = [other for (a, k, other) in script.draft.entries if (a, k) == (environment.account, kind)]
+            section.problem(key, f"{environment.name} has no {kind} called {name!r}{_offer(name, there)}")
+        return entries
+
+    return known
+
+
 def _entries(
     section: Section, script: Script, environment: EnvironmentSpec, kind: str, metric: str, resource: str
 ) -> list[Entry]:
-    entries = script.draft.matching(environment.account, kind, resource)
-    if not entries:
-        there = [name for (a, k, name) in script.draft.entries if (a, k) == (environment.account, kind)]
-        section.problem("resource", f"{environment.name} has no {kind} called {resource!r}{_offer(resource, there)}")
-    elif metric not in watchable(entries[0]):
+    entries = _known(script, environment)(section, "resource", kind, resource)
+    if entries and metric not in watchable(entries[0]):
         section.problem("metric", f"a {kind} has no {metric!r}{_offer(metric, watchable(entries[0]))}")
         return []
     return entries
@@ -219,19 +233,13 @@ def _entries(
 def _growing(section: Section, script: Script, kind: str) -> list[Entry]:
     """The resources that a table of [[trends]] is about; problems where there are none."""
     name, environment = section.text("resource"), script.environment(section)
-    if environment is None or not kind or not name:
-        return []
-    entries = script.draft.matching(environment.account, kind, name)
-    if not entries:
-        there = [other for (a, k, other) in script.draft.entries if (a, k) == (environment.account, kind)]
-        section.problem("resource", f"{environment.name} has no {kind} called {name!r}{_offer(name, there)}")
-    return entries
+    return _known(script, environment)(section, "resource", kind, name)
 
 
 def _window(section: Section, script: Script) -> Window:
     """`from`: "always", "-3h" before the anchor, or "05:10" (UTC) with `for` and `every` (a day unless told)."""
     text = section.text("from")
-    length, every = _duration(section, "for"), _duration(section, "every") or SECONDS["d"]
+    length, every = section.duration("for"), section.duration("every") or SECONDS["d"]
     compared = section.flag("baseline", False)
     if text == "always":
         return Always()
@@ -246,14 +254,6 @@ def _window(section: Section, script: Script) -> Window:
         wanted = '"always", "-3h", or "05:10" with for = "90m"'
         section.problem("from", f"expected {wanted}, found {text!r}")
     return Always()
-
-
-def _duration(section: Section, key: str) -> int:
-    text = section.text(key, "")
-    found = re.fullmatch(r"(\d+)([mhd])", text)
-    if text and not found:
-        section.problem(key, f'expected a duration such as "90m", "3h" or "2d", found {text!r}')
-    return int(found[1]) * SECONDS[found[2]] if found else 0
 
 
 def _read_alarm(section: Section, script: Script) -> None:

@@ -247,14 +247,16 @@ def _publishes(resource: Resource, metric: Metric) -> bool:
     if resource.kind == "custom-metric":
         wanted = resource.attributes.get("namespaces", ())
         return not wanted or (isinstance(wanted, tuple) and metric.namespace in wanted)
+    if metric.option and not resource.number(metric.option):
+        return False
     return not metric.unless or not resource.text("engine").startswith(metric.unless)
 
 
 def _tone(resource: Resource, metric: Metric, plan: Plan, key: int) -> Tone:
     own = plan.levels.get(metric.name)
     peak = metric.peak * (1 - metric.vary * (key >> 8 & 0xFFFF) / 0x10000) if own is None else own
-    if metric.name == "HealthyHostCount":
-        peak = float(resource.number("hosts"))
+    if metric.counts:
+        peak = float(resource.number(metric.counts))
     if metric.scale and metric.form != "remainder":
         peak *= resource.number(metric.scale)
     return Tone(

@@ -1,11 +1,13 @@
 """Reads a parsed TOML file strictly: every problem is noted with its path, none stops the reading."""
 
+import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import TypeVar
 
 from opsbot.errors import Problem
 
+SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 Parsed = dict[str, object]
 T = TypeVar("T")
 
@@ -67,6 +69,14 @@ class Section:
     def flag(self, key: str, fallback: bool) -> bool:
         """True or false."""
         return self._read(key, "true or false", lambda v: v if isinstance(v, bool) else None, fallback, False)
+
+    def duration(self, key: str) -> int:
+        """The seconds of "90m", "3h" or "2d"; 0 where it is not set."""
+        text = self.text(key, "")
+        found = re.fullmatch(r"(\d+)([mhd])", text)
+        if text and not found:
+            self.problem(key, f'expected a duration such as "90m", "3h" or "2d", found {text!r}')
+        return int(found[1]) * SECONDS[found[2]] if found else 0
 
     def texts(self, key: str, fallback: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """A list of texts."""

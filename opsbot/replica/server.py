@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -25,6 +25,8 @@ from opsbot.replica.wire import Server
 from opsbot.replica.world import World
 
 CONTROL = "/_control/"
+TRAIL_DELAY = timedelta(minutes=5)
+"""On average, says the CloudTrail user guide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +73,12 @@ def serve(
     *,
     handlers: Mapping[Named, Handler] | None = None,
     moto_operations: frozenset[Named] | None = None,
+    trail_delay: timedelta = timedelta(0),
 ) -> Running:
     """Start answering for `world` on 127.0.0.1; port 0 takes a free one, `now` None the machine's time.
 
-    `handlers` and `moto_operations` replace those of the resources; the metrics and STS are always ours.
+    `handlers` and `moto_operations` replace those of the resources; the metrics and STS are always ours. CloudTrail
+    tells of what callers did `trail_delay` later.
     """
     if handlers is None or moto_operations is None:
         from opsbot.replica import resources
@@ -87,6 +91,7 @@ def serve(
         handlers={**handlers, **cloudwatch.HANDLERS, **sts.HANDLERS},
         direct={**getmetricdata.DIRECT, **costexplorer.DIRECT},
         moto_operations=moto_operations,
+        state=State(trail_delay=trail_delay),
     )
     server = Server(port, lambda call: respond(overlay, call))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -140,7 +145,8 @@ def main(port: int, scenario_path: Path, at: datetime | None = None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stopped)
-    with serve(world, port, None if at is None else lambda: at) as running:
+    late = TRAIL_DELAY if at is None else timedelta(0)
+    with serve(world, port, None if at is None else lambda: at, trail_delay=late) as running:
         sys.stdout.write(f"listening on {running.url}\n")
         sys.stdout.flush()
         stop.wait()

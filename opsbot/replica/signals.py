@@ -361,6 +361,22 @@ def planted_gauge(gauge: Gauge, change: Planted) -> Gauge:
     return replace(gauge, tone=replace(gauge.tone, planted=(*gauge.tone.planted, change)))
 
 
+def replanted(signal: Signal, change: Callable[[tuple[Planted, ...]], tuple[Planted, ...]]) -> Signal:
+    """The same series with other changes planted in it, and in the events that it belongs to."""
+    if isinstance(signal, Remainder):
+        return replace(signal, used=replace(signal.used, tone=_replanted(signal.used.tone, change)))
+    if isinstance(signal, Share | Measure):
+        of = replace(signal.of, tone=_replanted(signal.of.tone, change))
+        return replace(signal, tone=_replanted(signal.tone, change), of=of)
+    if isinstance(signal, Gauge | Events):
+        return replace(signal, tone=_replanted(signal.tone, change))
+    return signal
+
+
+def _replanted(tone: Tone, change: Callable[[tuple[Planted, ...]], tuple[Planted, ...]]) -> Tone:
+    return replace(tone, planted=change(tone.planted))
+
+
 def relinked(signal: Signal, before: Events, after: Events) -> Signal:
     """A share or a measure of `before` as one of `after`; any other series unchanged."""
     if isinstance(signal, Share | Measure) and signal.of is before:

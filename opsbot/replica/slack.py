@@ -49,7 +49,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """One message as a channel's members see it; `ts` is Slack's name for it."""
+    """One message as a channel's members see it; `ts` is Slack's name for it. `broadcast`: a reply that stands in the
+    channel too, and so is noticed."""
 
     channel: str
     ts: str
@@ -57,6 +58,7 @@ class Posted:
     blocks: tuple[Json, ...] = ()
     metadata: Json = field(default_factory=dict)
     thread_ts: str = ""
+    broadcast: bool = False
 
     @property
     def outbox_id(self) -> str:
@@ -163,11 +165,11 @@ class Slack:
         raise Refused("message_not_found")
 
     def history(self, arguments: Json) -> Json:
-        """conversations.history: newest first, no thread replies."""
+        """conversations.history: newest first, and of replies those that were broadcast."""
         self._needs("channels:history")
         channel = self._channel(arguments)
         oldest = float(arguments.get("oldest") or 0)
-        found = [m for m in self.posts if m.channel == channel and not m.thread_ts and float(m.ts) > oldest]
+        found = [m for m in self.posts if m.channel == channel and _in_channel(m) and float(m.ts) > oldest]
         return _page(found[::-1], arguments)
 
     def replies(self, arguments: Json) -> Json:
@@ -212,6 +214,10 @@ class Slack:
         self._last_post[channel] = now
 
 
+def _in_channel(message: Posted) -> bool:
+    return message.broadcast or not message.thread_ts
+
+
 def _edited(arguments: Json, message: Posted) -> Json:
     """What an edit does not speak of stays: the thread, the blocks, the metadata."""
     kept = {"blocks": list(message.blocks), "metadata": message.metadata}
@@ -237,6 +243,7 @@ def checked(arguments: Json, channel: str, ts: str) -> Posted:
         blocks=tuple(blocks),
         metadata=metadata,
         thread_ts=str(arguments.get("thread_ts") or ""),
+        broadcast=bool(arguments.get("thread_ts") and arguments.get("reply_broadcast")),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from opsbot.replica.doings import Doings
@@ -98,6 +98,8 @@ class State:
     tally: Tally = field(default_factory=Tally)
     sessions: dict[str, Session] = field(default_factory=dict)
     doings: Doings = field(default_factory=Doings)
+    trail_delay: timedelta = timedelta(0)
+    """How long until CloudTrail tells of what callers did; nothing where time stands still."""
     publications: list[Publication] = field(default_factory=list)
     books: Books | None = None
     """The bills, once anybody asked for one: reckoning a month takes a while."""

@@ -1,6 +1,10 @@
-"""When something planted is going on: always, again and again, or from a moment before the scenario's anchor."""
+"""When something planted is going on: always, again and again, or from a moment before the scenario's anchor; and not
+while somebody's remedy is at work."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from opsbot.replica.world import Window
 
 DAY = 86_400
 
@@ -46,3 +50,56 @@ class Since:
 
     def began(self, at: int) -> int | None:
         return self.begin if at >= self.begin else None
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """From `begin` until `end`, once."""
+
+    begin: int
+    end: int
+
+    def spans(self, start: int, end: int) -> list[tuple[int, int]]:
+        first, last = max(start, self.begin), min(end, self.end)
+        return [(first, last)] if last > first else []
+
+    def began(self, at: int) -> int | None:
+        return self.begin if self.begin <= at < self.end else None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Another window without some parts of it; an episode begins again after each."""
+
+    whole: Window
+    off: tuple[tuple[int, int], ...]
+    """In order, none touching the next."""
+
+    def spans(self, start: int, end: int) -> list[tuple[int, int]]:
+        return [piece for span in self.whole.spans(start, end) for piece in self._pieces(*span)]
+
+    def _pieces(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        for first, last in self.off:
+            if first < end and last > start:
+                if first > start:
+                    yield start, first
+                start = last
+        if start < end:
+            yield start, end
+
+    def began(self, at: int) -> int | None:
+        began = self.whole.began(at)
+        if began is None or any(first <= at < last for first, last in self.off):
+            return None
+        return max([began, *(last for _, last in self.off if last <= at)])
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """The same stretches in order, with those that touch as one."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return tuple(found)

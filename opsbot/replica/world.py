@@ -1,6 +1,6 @@
 """What exists in the embedded AWS and what it does at any time: the one truth that metrics and describe calls share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsbot.replica.posture import WELL, Posture
+from opsbot.replica.remedies import Remedy
 from opsbot.replica.spending import NOTHING, Spending
 
 Floats = NDArray[np.float64]
@@ -120,6 +121,9 @@ class Incident:
     """The name of the check that has to find it; "" = must stay silent (a decoy)."""
     window: Window
     value: float = 0.0
+    whole: Window | None = None
+    """The window as it was planted, where remedies have cut it."""
+    heals: tuple[Remedy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +195,16 @@ class World:
 
     def trouble(self, resource: Resource, what: str, at: datetime) -> Incident | None:
         """The incident that is on for a resource's `what` (a metric or a describe fact) at that time."""
-        planted = self.states.get((resource.account, resource.region, resource.kind, resource.name), ())
         second = int(at.timestamp())
-        return next((i for i in planted if i.metric == what and i.window.began(second) is not None), None)
+        return next((i for i in self._planted(resource, what) if i.window.began(second) is not None), None)
+
+    def cause(self, resource: Resource, what: str, at: datetime) -> datetime | None:
+        """When the incident began that is on at that time, or would be if nobody had cured it; decoys have none."""
+        second = int(at.timestamp())
+        told = (i for i in self._planted(resource, what) if i.expect)
+        began = next((b for i in told if (b := (i.whole or i.window).began(second)) is not None), None)
+        return None if began is None else datetime.fromtimestamp(began, at.tzinfo)
+
+    def _planted(self, resource: Resource, what: str) -> Iterator[Incident]:
+        planted = self.states.get((resource.account, resource.region, resource.kind, resource.name), ())
+        return (incident for incident in planted if incident.metric == what)

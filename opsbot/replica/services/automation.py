@@ -3,14 +3,22 @@
 from typing import Any
 
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
+from opsbot.replica.healing import take
 from opsbot.replica.services.trail import record
 
 DOCUMENTS = ("AWS-RestartEC2Instance", "AWS-RebootRdsInstance", "Opsbot-ClearCache", "Opsbot-FailsAlways")
+_FAILS = "FailsAlways"
+
+
+def released(request: Request, by: str) -> set[str]:
+    """The documents that the scenario cures something with."""
+    planted = (incident for many in request.world.states.values() for incident in many)
+    return {remedy.document for incident in planted for remedy in incident.heals if remedy.by == by}
 
 
 def start_automation_execution(request: Request, params: Params) -> Result:
     name, token = str(params.get("DocumentName")), str(params.get("ClientToken") or "")
-    if name not in DOCUMENTS:
+    if name not in (*DOCUMENTS, *released(request, "ssm.start_automation")):
         raise Fault("AutomationDefinitionNotFoundException", f"Automation definition {name} is not found.")
     doings = request.state.doings
     with doings.lock:
@@ -22,6 +30,9 @@ def start_automation_execution(request: Request, params: Params) -> Result:
             {"id": number, "at": request.now, "status": "InProgress", "parameters": params.get("Parameters") or {}}
         )
         doings.tokens[token or number] = number
+        if not name.endswith(_FAILS):
+            about = [str(one) for values in (params.get("Parameters") or {}).values() for one in values]
+            take(request, "ssm.start_automation", *about, document=name)
     record(request, "ssm.amazonaws.com", "StartAutomationExecution", ("AWS::SSM::Document", name))
     return {"AutomationExecutionId": number}
 
@@ -45,7 +56,7 @@ def describe_automation_executions(request: Request, params: Params) -> Result:
 def _shown(document: str, one: dict[str, Any]) -> dict[str, Any]:
     """Under way when it is first looked at, over after that."""
     status = one["status"]
-    one["status"] = "Failed" if document.endswith("FailsAlways") else "Success"
+    one["status"] = "Failed" if document.endswith(_FAILS) else "Success"
     failed = {"FailureMessage": "Step 1 fails when it is executed."} if status == "Failed" else {}
     return {
         "AutomationExecutionId": one["id"],

@@ -3,18 +3,21 @@
 from typing import Any
 
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
+from opsbot.replica.healing import take
+from opsbot.replica.services.automation import released
 from opsbot.replica.services.lookup import here
 from opsbot.replica.services.trail import record
 
 DOCUMENTS = ("AWS-UpdateSSMAgent", "Opsbot-DropCaches", "Opsbot-BreaksAlways")
+_FAILS = "BreaksAlways"
 
 
 def send_command(request: Request, params: Params) -> Result:
     name, machines = str(params.get("DocumentName")), [str(one) for one in params.get("InstanceIds") or ()]
-    if name not in DOCUMENTS:
+    if name not in (*DOCUMENTS, *released(request, "ssm.run_command")):
         raise Fault("InvalidDocument", f"Document with name {name} does not exist.")
-    known = {machine.text("id") for machine in here(request, "ec2-instance")}
-    if not machines or not known.issuperset(machines):
+    known = {machine.text("id"): machine.name for machine in here(request, "ec2-instance")}
+    if not machines or not known.keys() >= set(machines):
         raise Fault("InvalidInstanceId", "Instances not in a valid state for account")
     doings = request.state.doings
     with doings.lock:
@@ -24,6 +27,8 @@ def send_command(request: Request, params: Params) -> Result:
             "parameters": params.get("Parameters") or {},
         }  # fmt: skip
         doings.commands.setdefault((request.account, request.region, name), []).append(made)
+        if not name.endswith(_FAILS):
+            take(request, "ssm.run_command", *machines, *(known[one] for one in machines), document=name)
     record(request, "ssm.amazonaws.com", "SendCommand", *(("AWS::EC2::Instance", machine) for machine in machines))
     return {"Command": _shown(name, made, "Pending")}
 
@@ -41,7 +46,7 @@ def list_commands(request: Request, params: Params) -> Result:
 def _moved_on(document: str, one: dict[str, Any]) -> str:
     """Under way when it is first looked at, over after that."""
     status = str(one["status"])
-    one["status"] = "Failed" if document.endswith("BreaksAlways") else "Success"
+    one["status"] = "Failed" if document.endswith(_FAILS) else "Success"
     return status
 
 

@@ -92,7 +92,8 @@ def _service(request: Request, service: Resource, with_tags: bool) -> dict[str, 
         "deployments": [_deployment(request, service, running)],
         "events": _events(request, service, running),
     }
-    shown = rollouts.overlaid(request, service, shown, sick=running < desired)
+    sick = request.world.cause(service, "runningCount", request.now) is not None
+    shown = rollouts.overlaid(request, service, shown, sick=sick or running < desired)
     return {**shown, "tags": tags(service, "key", "value")} if with_tags else shown
 
 

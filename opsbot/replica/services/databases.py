@@ -72,11 +72,11 @@ def _happened(request: Request, database: Resource) -> Iterator[dict[str, Any]]:
     for at, text in ((night, "Backing up DB instance"), (night + timedelta(minutes=6), "Finished DB Instance backup")):
         yield _told(database, at, text, "backup")
     trouble = request.world.trouble(database, "FreeStorageSpace", request.now)
-    began = trouble.window.began(int(request.now.timestamp())) if trouble and trouble.expect else None
+    began = request.world.cause(database, "FreeStorageSpace", request.now)
     if trouble is not None and began is not None:
         left = (1 - trouble.value) * 100
         text = f"The free storage capacity for DB Instance: {database.name} is low at {left:.0f}% of the provisioned storage"
-        yield _told(database, datetime.fromtimestamp(began, request.now.tzinfo), text, "low storage")
+        yield _told(database, began, text, "low storage")
 
 
 def _told(database: Resource, at: datetime, text: str, category: str) -> dict[str, Any]:

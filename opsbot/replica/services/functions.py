@@ -1,6 +1,6 @@
 """Lambda: functions, their tags and the account's limits."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
@@ -57,11 +57,7 @@ def _function(request: Request, function: Resource) -> dict[str, Any]:
 
 def _deployed(request: Request, function: Resource) -> datetime:
     """Errors that were planted came with a deploy."""
-    trouble = request.world.trouble(function, "Errors", request.now)
-    if trouble is None or not trouble.expect:
-        return function.created
-    began = trouble.window.began(int(request.now.timestamp()))
-    return function.created if began is None else datetime.fromtimestamp(began, UTC)
+    return request.world.cause(function, "Errors", request.now) or function.created
 
 
 def get_account_settings(request: Request, _: Params) -> Result:

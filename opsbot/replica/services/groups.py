@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
+from opsbot.replica.healing import take
 from opsbot.replica.services.lookup import here
 from opsbot.replica.services.trail import record
 from opsbot.replica.world import Resource
@@ -33,6 +34,7 @@ def set_desired_capacity(request: Request, params: Params) -> Result:
     with request.state.doings.lock:
         sizes = request.state.doings.sizes.setdefault((request.account, request.region, group.name), [])
         sizes.append((request.now, wanted))
+    take(request, "asg.set_desired", group.name, value=wanted)
     record(
         request, "autoscaling.amazonaws.com", "SetDesiredCapacity", ("AWS::AutoScaling::AutoScalingGroup", group.name)
     )

@@ -1,14 +1,17 @@
 """What Lambda functions keep of releases: versions, aliases and reserved concurrency, and changing them."""
 
+import math
 from typing import Any
 
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
 from opsbot.replica.doings import Target
+from opsbot.replica.healing import take
+from opsbot.replica.remedies import NEWEST_VERSION
 from opsbot.replica.services.functions import named
 from opsbot.replica.services.trail import record
 from opsbot.replica.world import Resource
 
-ALIAS, NEWEST, KEPT = "live", 7, 3
+ALIAS, NEWEST, KEPT = "live", NEWEST_VERSION, 3
 _SOURCE, _KIND = "lambda.amazonaws.com", "AWS::Lambda::Function"
 
 
@@ -68,6 +71,7 @@ def update_alias(request: Request, params: Params) -> Result:
             )
         changes = int(str(now["RevisionId"])[-12:], 16) + 1
         request.state.doings.aliases[_target(request, function)] = (wanted, changes)
+    take(request, "lambda.set_alias", function.name, value=float(wanted))
     record(request, _SOURCE, "UpdateAlias20150331", (_KIND, function.name))
     return _alias(request, function)
 
@@ -86,6 +90,7 @@ def put_concurrency(request: Request, params: Params) -> Result:
             "below its minimum value of [100].",
         )
     request.state.doings.reserved[_target(request, function)] = wanted
+    take(request, "lambda.put_concurrency", function.name, value=wanted)
     record(request, _SOURCE, "PutFunctionConcurrency20171031", (_KIND, function.name))
     return {"ReservedConcurrentExecutions": wanted}
 
@@ -93,6 +98,7 @@ def put_concurrency(request: Request, params: Params) -> Result:
 def delete_concurrency(request: Request, params: Params) -> Result:
     function = _function(request, params)
     request.state.doings.reserved.pop(_target(request, function), None)
+    take(request, "lambda.put_concurrency", function.name, value=math.inf)
     record(request, _SOURCE, "DeleteFunctionConcurrency20171031", (_KIND, function.name))
     return {}
 

@@ -1,15 +1,18 @@
 """Changing ECS services: other tasks, another task definition, all of them anew; and a rollout that then heals them."""
 
+from datetime import timedelta
 from typing import Any
 
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
 from opsbot.replica.doings import Rollout, Target
+from opsbot.replica.healing import take
+from opsbot.replica.remedies import NEWEST_DEFINITION
 from opsbot.replica.services.trail import record
 from opsbot.replica.world import Resource
 
-NEWEST, KEPT = 42, 4
-_LOOKS = 2
-"""A rollout is over when it was described so often."""
+NEWEST, KEPT = NEWEST_DEFINITION, 4
+_LOOKS, _TAKES, _TRIES = 2, timedelta(minutes=2), 4
+"""A rollout is over when it was described so often, or after a while; until then so many tasks have failed, if they do."""
 
 
 def target(request: Request, service: Resource) -> Target:
@@ -53,13 +56,24 @@ def changed(request: Request, service: Resource, params: Params) -> Rollout:
         )
         rollout.seen = 0 if anew else _LOOKS
         doings.rollouts[target(request, service)] = rollout
+        _take(request, service, params, rollout, anew=bool(anew))
     record(request, "ecs.amazonaws.com", "UpdateService", ("AWS::ECS::Service", service.name))
     return rollout
 
 
+def _take(request: Request, service: Resource, params: Params, rollout: Rollout, *, anew: bool) -> None:
+    """What the change may cure. Whatever rolls out starts every task anew."""
+    if params.get("taskDefinition"):
+        take(request, "ecs.set_task_definition", service.name, value=float(rollout.definition.rpartition(":")[2]))
+    if "desiredCount" in params:
+        take(request, "ecs.scale", service.name, value=float(rollout.desired))
+    if anew:
+        take(request, "ecs.force_new_deployment", service.name)
+
+
 def overlaid(request: Request, service: Resource, shown: dict[str, Any], sick: bool) -> dict[str, Any]:
     """A described service as the last rollout left it; as it is where nobody changed it. `sick`: the tasks of its newest
-    task definition do not start."""
+    task definition do not start. Where time stands still a rollout gets on by being looked at."""
     doings = request.state.doings
     with doings.lock:
         rollout = doings.rollouts.get(target(request, service))
@@ -67,13 +81,16 @@ def overlaid(request: Request, service: Resource, shown: dict[str, Any], sick: b
             return shown
         rollout.seen += 1
         starts = not (sick and rollout.definition == f"{service.name}:{NEWEST}")
-        done = starts and rollout.seen > _LOOKS
+        over = rollout.seen > _LOOKS or request.now - rollout.at >= _TAKES
         before = int(shown["runningCount"])
-        running = rollout.desired if done else min(before, rollout.desired)
-        return {**shown, **_shown(request, service, rollout, running, done)}
+        running = rollout.desired if starts and over else min(before, rollout.desired)
+        failed = 0 if starts or not over else _TRIES
+        return {**shown, **_shown(request, service, rollout, running, failed, done=starts and over)}
 
 
-def _shown(request: Request, service: Resource, rollout: Rollout, running: int, done: bool) -> dict[str, Any]:
+def _shown(
+    request: Request, service: Resource, rollout: Rollout, running: int, failed: int, *, done: bool
+) -> dict[str, Any]:
     arn = definition_arn(request, rollout.definition)
     deployment = {
         "id": f"ecs-svc/{service.text('id')}" + (f"-{rollout.number}" if rollout.number else ""),
@@ -82,21 +99,37 @@ def _shown(request: Request, service: Resource, rollout: Rollout, running: int, 
         "desiredCount": rollout.desired,
         "runningCount": running,
         "pendingCount": rollout.desired - running,
-        "failedTasks": 0,
+        "failedTasks": failed,
         "createdAt": rollout.at,
         "updatedAt": rollout.at,
         "rolloutState": "COMPLETED" if done else "IN_PROGRESS",
     }
-    said = "has reached a steady state." if done else "has started tasks."
-    event = {"id": service.text("id"), "createdAt": rollout.at, "message": f"(service {service.name}) {said}"}
     return {
         "desiredCount": rollout.desired,
         "runningCount": running,
         "pendingCount": rollout.desired - running,
         "taskDefinition": arn,
         "deployments": [deployment],
-        "events": [event],
+        "events": _events(request, service, rollout, failed, done=done),
     }
+
+
+def _events(request: Request, service: Resource, rollout: Rollout, failed: int, *, done: bool) -> list[dict[str, Any]]:
+    """What the service says of its rollout, the newest first."""
+    told = [f"has started {rollout.desired} tasks."]
+    if failed:
+        told.append("was unable to place a task: CannotPullContainerError: not found")
+    if done:
+        told += [
+            f"(deployment ecs-svc/{service.text('id')}-{rollout.number}) deployment completed.",
+            "has reached a steady state.",
+        ]
+    times = (min(rollout.at + number * _TAKES / len(told), request.now) for number in range(len(told)))
+    events = [
+        {"id": f"{service.text('id')}-{number}", "createdAt": at, "message": f"(service {service.name}) {one}"}
+        for number, (at, one) in enumerate(zip(times, told, strict=True))
+    ]
+    return events[::-1]
 
 
 HANDLERS: dict[tuple[str, str], Handler] = {("ecs", "ListTaskDefinitions"): list_task_definitions}

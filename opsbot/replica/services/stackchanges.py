@@ -1,6 +1,7 @@
 """Taking a stack's update back: cancelled, rolled back, or its rollback gone on with; what hung in it is well then."""
 
 from opsbot.replica.codec import Fault, Handler, Params, Request, Result
+from opsbot.replica.healing import take
 from opsbot.replica.services import rollouts
 from opsbot.replica.services.stacks import Stack, arn_of, stacks_of
 from opsbot.replica.services.trail import record
@@ -26,6 +27,7 @@ def _take_back(request: Request, params: Params, operation: str) -> Result:
             raise Fault("ValidationError", f"Stack [{name}] is in {stack.status} state and can not be rolled back.")
         doings.stacks[request.account, request.region, stack.name] = request.now
         doings.tokens[token or f"{name}-{operation}"] = stack.name
+    take(request, "cfn.rollback", stack.name)
     record(request, "cloudformation.amazonaws.com", operation, ("AWS::CloudFormation::Stack", stack.name))
     _heal(request, stack)
     return answer

@@ -71,9 +71,29 @@ def _group(group: Resource) -> dict[str, Any]:
 def describe_target_health(request: Request, params: Params) -> Result:
     missing = Fault("TargetGroupNotFound", "One or more target groups not found")
     group = with_arn(here(request, "alb-target-group"), str(params.get("TargetGroupArn")), missing)
-    healthy = {"State": "healthy"}
     targets = [{"Id": f"10.0.1.{10 + n}", "Port": 8080} for n in range(group.number("hosts"))]
-    return {"TargetHealthDescriptions": [{"Target": target, "TargetHealth": healthy} for target in targets]}
+    sick = _unhealthy(request, group)
+    return {
+        "TargetHealthDescriptions": [
+            {"Target": target, "TargetHealth": _UNHEALTHY if n < sick else {"State": "healthy"}}
+            for n, target in enumerate(targets)
+        ]
+    }
+
+
+_UNHEALTHY = {
+    "State": "unhealthy",
+    "Reason": "Target.ResponseCodeMismatch",
+    "Description": "Health checks failed with these codes: [500]",
+}
+
+
+def _unhealthy(request: Request, group: Resource) -> int:
+    """As many as the metrics of the group say."""
+    sick, well = (request.world.trouble(group, f"{word}HostCount", request.now) for word in ("UnHealthy", "Healthy"))
+    if sick is not None:
+        return int(sick.value)
+    return group.number("hosts") - int(well.value) if well is not None else 0
 
 
 def describe_elb_tags(request: Request, params: Params) -> Result:

@@ -59,7 +59,9 @@ def _asked(event: Event, asked: Any) -> bool:
 def _all(request: Request) -> Iterator[Event]:
     with request.state.doings.lock:
         mine = list(request.state.doings.events)
-    yield from (event for event in mine if (event.account, event.region) == (request.account, request.region))
+    known = request.now - request.state.trail_delay
+    place = request.account, request.region
+    yield from (event for event in mine if (event.account, event.region) == place and event.at <= known)
     for service in here(request, "ecs-service"):
         if began := _began(request, service, "runningCount"):
             yield _told(
@@ -88,9 +90,7 @@ def _culprits(request: Request) -> Iterator[Event]:
 
 
 def _began(request: Request, resource: Resource, what: str) -> datetime | None:
-    trouble = request.world.trouble(resource, what, request.now)
-    began = trouble.window.began(int(request.now.timestamp())) if trouble and trouble.expect else None
-    return None if began is None else datetime.fromtimestamp(began, request.now.tzinfo)
+    return request.world.cause(resource, what, request.now)
 
 
 def _told(request: Request, at: datetime, who: str, name: str, service: str, resource: str) -> Event:
