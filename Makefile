@@ -43,7 +43,7 @@ browser-test: $(READY)
 	OPSBOT_BROWSER=1 $(BIN)/pytest tests/browser
 
 soak: $(READY)
-	OPSBOT_KILLS=10000 OPSBOT_EXAMPLES=100000 OPSBOT_CHAOS=1 OPSBOT_RUN_KILLS=200 OPSBOT_RESTARTS=200 OPSBOT_BLACKBOX=1 $(BIN)/pytest --timeout 7200 tests/outbox tests/config tests/store tests/timetable tests/daemon tests/executors tests/web tests/evaluate tests/alerting tests/runbooks tests/probes
+	OPSBOT_KILLS=10000 OPSBOT_EXAMPLES=100000 OPSBOT_CHAOS=1 OPSBOT_RUN_KILLS=200 OPSBOT_RESTARTS=200 $(BIN)/pytest --timeout 7200 tests/outbox tests/config tests/store tests/timetable tests/daemon tests/executors tests/web tests/evaluate tests/alerting tests/runbooks tests/probes
 
 # The pictures of docs/gallery.md, made again by the program; needs Chromium.
 gallery: $(READY)
