@@ -6,6 +6,14 @@ from pathlib import Path
 
 import pytest
 
+# Every AWS call that opsbot makes in these tests is held against the policies that it prints.
+from tests.recording.suite import (  # noqa: F401
+    pytest_configure,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_unconfigure,
+)
+
 HERE = Path(__file__).parent
 # Tests of processes that are killed, stopped and raced on a machine that others share: one that was robbed of its
 # processor is given a second chance, and the summary says so (RERUN).

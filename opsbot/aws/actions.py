@@ -15,10 +15,13 @@ _PREFIXES = {
     "cloudwatch-logs": "logs",
     "efs": "elasticfilesystem",
     "service-quotas": "servicequotas",
+    "secrets-manager": "secretsmanager",
+    "sesv2": "ses",
 }
 
 _ACTIONS = {
     "s3:ListBuckets": "s3:ListAllMyBuckets",
+    "s3:ListObjectsV2": "s3:ListBucket",
     "s3:ListBucketMetricsConfigurations": "s3:GetMetricsConfiguration",
     # API Gateway is allowed by HTTP verb, and opsbot only reads.
     "apigateway:GetRestApis": "apigateway:GET",

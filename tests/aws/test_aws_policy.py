@@ -94,7 +94,7 @@ def test_opsbot_s_own_identity_may_do_what_the_configuration_makes_it_do_and_not
     told = own(
         roles=["arn:aws:iam::123456789012:role/opsbot"],
         secrets=["ssm:/opsbot/slack", "secretsmanager:opsbot/mail#password", "secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:x-AbCdEf"],
-        mails=True,
+        mails=["ops@example.org"],
         logs="/opsbot/daemon",
         metrics=["Opsbot"],
         topics=["arn:aws:sns:eu-central-1:123456789012:ops"],
@@ -119,6 +119,7 @@ def test_opsbot_s_own_identity_may_do_what_the_configuration_makes_it_do_and_not
         "arn:aws:secretsmanager:*:*:secret:opsbot/mail-??????",
         "arn:aws:secretsmanager:*:*:secret:x-AbCdEf",
     ]
+    assert by_name["OpsbotSendMail"]["Condition"] == {"StringEquals": {"ses:FromAddress": ["ops@example.org"]}}
     assert by_name["OpsbotPublish"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": ["Opsbot"]}}
 
 

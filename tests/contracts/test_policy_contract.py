@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from opsbot.actions import ACTIONS
+from opsbot.aws import Aws
 from opsbot.aws.actions import action_of
+from opsbot.aws.inspecting import Hands
+from opsbot.errors import CloudError
+from opsbot.model.environment import Environment
 from opsbot.replica import scenario
 from opsbot.replica.server import Running, serve
 from tests.runbooks.stage import ROLL_BACK
@@ -43,6 +47,18 @@ def place(tmp_path: Path, cloud: Running) -> Path:
     (tmp_path / "config.toml").write_text(told, encoding="utf-8")
     (tmp_path / "runbooks" / "roll-back.md").write_text(ROLL_BACK.replace("every: 15s", "every: 1s"), encoding="utf-8")
     return tmp_path
+
+
+@pytest.fixture
+def signed_in(cloud: Running, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """The first environment that needs no external id."""
+    told = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_EC2_METADATA_DISABLED": "true"}
+    for name, value in {**told, "AWS_ENDPOINT_URL": cloud.url}.items():
+        monkeypatch.setenv(name, value)
+    world = scenario.load(scenario.SHIPPED, anchor=NOW)
+    spec = next(one for one in world.environments if not one.external_id)
+    role = f"arn:aws:iam::{spec.account}:role/opsbot"
+    return Environment(name=spec.name, regions=spec.regions, account_id=spec.account, role_arn=role)
 
 
 def switched_on(place: Path, job: str) -> None:
@@ -110,6 +126,30 @@ def test_a_change_is_looked_at_by_one_role_and_made_by_the_other(place: Path, cl
     applied = called(cloud, middle)
     assert within(applied, looking | changing) == set()
     assert applied - looking == {"ecs:UpdateService"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "told"),
+    [
+        pytest.param("continue_update_rollback", "state and can not be rolled back", id="ContinueUpdateRollback"),
+        pytest.param("rollback_stack", "state and can not be rolled back", id="RollbackStack"),
+    ],
+)
+def test_a_stack_that_has_moved_on_is_not_taken_back(signed_in: Environment, operation: str, told: str) -> None:
+    """The plan was made in a state from which this call leads back; by now the stack is in another."""
+    with Aws() as aws:
+        page = aws.ask(signed_in, signed_in.home_region, "cloudformation", "describe_stacks")
+        stack = next(one["StackName"] for one in page["Stacks"] if one["StackStatus"].endswith("_COMPLETE"))
+        assert aws.ask(signed_in, signed_in.home_region, "cloudformation", "describe_stack_events", StackName=stack)
+    with pytest.raises(CloudError) as refused:
+        Hands().act(signed_in, signed_in.home_region, "cloudformation", operation, StackName=stack)
+    assert told in f"{refused.value.message} {refused.value.__cause__}"
+
+
+def test_a_query_can_be_stopped_by_a_runbook(signed_in: Environment) -> None:
+    with Aws() as aws, pytest.raises(CloudError) as refused:
+        aws.ask(signed_in, signed_in.home_region, "logs", "stop_query", queryId="00000000-0000-0000-0000-000000000000")
+    assert "logs:StopQuery" in refused.value.message
 
 
 def test_the_two_roles_share_nothing() -> None:

@@ -16,6 +16,7 @@ from opsbot.store import open_store
 from opsbot.store.sql import SqlStore
 from opsbot.timetable import run_id
 from tests.outbox.world import fresh
+from tests.recording.suite import surroundings
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,7 +70,8 @@ class Home:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": str(self.path), "OPSBOT_HOME": str(self.path)}
+        own = {"PATH": os.environ["PATH"], "HOME": str(self.path), "OPSBOT_HOME": str(self.path)}
+        return own | surroundings()
 
     @property
     def command(self) -> list[str]:

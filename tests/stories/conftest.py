@@ -18,6 +18,7 @@ import pytest
 from opsbot.replica import mail, scenario, slack
 from opsbot.replica.server import Running, serve
 from opsbot.replica.world import World
+from tests.recording.suite import surroundings
 
 NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 
@@ -72,6 +73,7 @@ class House:
             "AWS_EC2_METADATA_DISABLED": "true",
             "OPSBOT_DEMO_EXTERNAL_ID": "opsbot-demo",
             "SLACK_BOT_TOKEN": "xoxb-loopback",
+            **surroundings(),
         }
         done = subprocess.run(
             [sys.executable, "-m", "opsbot", "--home", str(self.path), *words], env=env, capture_output=True, text=True
