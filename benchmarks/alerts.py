@@ -62,9 +62,10 @@ def main() -> None:
     number = iter(range(10**9))
     first = turn(Book(), policy, START, lambda: str(next(number)), Looked(job="health", at=START, findings=found(5000)))
     book = Book(alerts={one.key: one for one in first.alerts}, told=first.told, storms=first.storms)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     turn(book, policy, START, lambda: str(next(number)), Looked(job="health", at=START, findings=found(5000)))
-    print(f"  {'10,000 active judged and routed':<34} {time.perf_counter() - began:6.2f} s")
+    took, cpu = time.perf_counter() - began, time.process_time() - used
+    print(f"  {'10,000 active judged and routed':<34} {took:6.2f} s   {cpu:.2f} s of CPU   target 1 s")
 
 
 if __name__ == "__main__":

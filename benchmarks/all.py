@@ -16,6 +16,7 @@ FILES = (
     "store.py",
     "outbox.py",
     "alerts.py",
+    "runbooks.py",
     "daemon.py",
     "web.py",
     "probes.py",

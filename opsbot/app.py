@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import pwd
@@ -160,13 +161,14 @@ class App:
 
         told = self.config
         found = policy.own(
-            roles=[e.role_arn for e in told.environments if e.role_arn],
+            roles=[role for e in told.environments for role in (e.role_arn, e.remediation_role_arn) if role],
             secrets=secrets.references(self.house.draft.tables),
-            mails=any(channel.get("via") == "ses" for channel in told.channels.values()),
+            mails=[str(channel["from"]) for channel in told.channels.values() if channel.get("via") == "ses"],
             logs=told.daemon.logs_group or "",
             metrics=tuple(self._namespaces()),
             topics=[str(channel["topic"]) for channel in told.channels.values() if channel.get("topic")],
             texts=any(channel.get("kind") == "sns" and channel.get("phone") for channel in told.channels.values()),
+            queue=self._queue(),
         )
         if not found["Statement"]:
             raise ConfigError(
@@ -178,6 +180,18 @@ class App:
                 ]
             )
         return found
+
+    def _queue(self) -> str:
+        """The queue that spreads the runs, if it is one of AWS's; its reference is followed as far as that needs no AWS."""
+        broker = self.config.daemon.broker
+        if self.config.daemon.executor != "celery" or not broker or not broker.startswith(("env:", "file:")):
+            return ""
+        try:
+            address = secrets.resolve(broker)
+        except ConfigError as error:
+            logging.getLogger(__name__).warning("daemon.broker is left out of the policy: %s", error.problems[0])
+            return ""
+        return address if address.startswith("sqs://") else ""
 
     def _namespaces(self) -> Iterator[str]:
         """Where opsbot publishes metrics of its own."""
@@ -272,8 +286,11 @@ def secret(reference: str) -> str:
 
 
 def check_online(config: Config) -> list[Problem]:
-    """What only asking can tell: roles that cannot be assumed, secrets that cannot be read, channels that do not answer."""
-    return [*_strangers(config), *_mute(config)]
+    """What only asking can tell: roles that cannot be assumed, secrets and files that cannot be read, channels that do not
+    answer."""
+    from opsbot.probes import online
+
+    return [*_strangers(config), *online.unreadable(config.probes, secret), *_mute(config)]
 
 
 def _strangers(config: Config) -> Iterator[Problem]:

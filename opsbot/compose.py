@@ -89,11 +89,12 @@ def compose_card(
 
 def compose_notices(notice: Notice, channel: Channel, zone: str, *, run_id: str = "") -> Iterator[Message]:
     """All that one channel is to carry of one group of alerts: its message; and where that takes the place of a card that
-    people have seen already, a reply under it that says what changed."""
+    people have seen already, a reply under it that says what changed. An edit rings nobody, nor does a reply: what is loud
+    stands in the channel too."""
     card = compose_notice(notice, channel, zone, run_id=run_id)
     yield card
     if card.edits is not None:
-        body = orjson.dumps(short.change(notice, zone))
+        body = orjson.dumps(short.change(notice, zone) | ({"reply_broadcast": True} if notice.loud else {}))
         id, key = f"{card.id}.change", f"{card.key}/changes"
         # That some of it is over calls for nobody.
         calls = notice.action is Action.TRIGGER and bool(notice.fresh or not notice.over)
@@ -110,7 +111,7 @@ def compose_notice(notice: Notice, channel: Channel, zone: str, *, run_id: str =
         case Format.EMAIL:
             body = notices.letter(notice, zone)
         case Format.EVENT:
-            body = _wire(event.of_notice(notice))
+            body = _wire(event.events_of_notice(notice))
         case Format.TEXT:
             body = _wire(machine.notice_texts(notice, zone))
         case Format.JSON:
@@ -204,7 +205,7 @@ def _told(
     )
 
 
-def _wire(value: Mapping[str, Any]) -> bytes:
+def _wire(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> bytes:
     """JSON for a machine of somebody else's: nothing that looks like a secret leaves in it."""
     return json.dumps(_safe(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
         "utf-8", "replace"

@@ -12,6 +12,7 @@ from opsbot.errors import IncidentError
 from opsbot.model.actor import Actor
 from opsbot.model.alert import Alert, Change, ChangeKind
 from opsbot.model.finding import Finding
+from opsbot.model.incident import OPSBOT as BY_ITSELF
 from opsbot.model.incident import Entry, EntryKind, Incident, IncidentState, Role
 from opsbot.model.status import Priority
 
@@ -20,7 +21,7 @@ Step = Callable[[Incident], Changed]
 
 REOPENED_WITHIN = timedelta(hours=24)
 LOOKS_AGAIN = timedelta(minutes=10)
-OPSBOT = Actor(login="opsbot", via="daemon")
+OPSBOT = Actor(login=BY_ITSELF, via="daemon")
 """Who does what nobody typed."""
 _LISTED = 40
 

@@ -21,7 +21,8 @@ ACK_FOR: Mapping[Priority, timedelta] = {Priority.P0: timedelta(minutes=30), Pri
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """`channels` are those there are. `storm` is how many alerts may begin to fire within a minute for one tenant before
-    they go into one message; 0 is never."""
+    they go into one message; 0 is never. `jobs` are those there are, where that is known: nobody looks any more at what
+    another one found."""
 
     routes: tuple[Route, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
@@ -30,6 +31,7 @@ class Policy:
     patience: Patience = field(default_factory=Patience)
     storm: int = 20
     ack_for: Mapping[Priority, timedelta] = field(default_factory=lambda: ACK_FOR)
+    jobs: frozenset[str] | None = None
 
 
 def carried(finding: Finding, place: Environment | None, policy: Policy) -> bool:

@@ -71,6 +71,11 @@ class _Reason:
     urgent: bool = True
     action: Action = Action.TRIGGER
     fresh: frozenset[str] = frozenset()
+    worse: bool = False
+
+    @property
+    def loud(self) -> bool:
+        return self.urgent and self.action is Action.TRIGGER
 
 
 def tell(
@@ -134,7 +139,8 @@ def _quiet(told: Told | None, mentions: tuple[Mention, ...], waits: bool) -> Sai
     if told is None:
         return Said(told=None)
     if waits:
-        kept = replace(told, mentions=mentions, before=mentions, at=told.before_at or told.at)
+        left_at = told.before_at or told.at
+        kept = replace(told, mentions=mentions, before=mentions, at=left_at, acked=told.before_acked)
         return Said(told=kept, withdrawn=told.message_id)
     return Said(told=replace(told, mentions=mentions))
 
@@ -160,11 +166,11 @@ def _reason(
     lapsed = [a for a in old if a.key in news.lapsed]
     over = len(known.keys() - {mention.key for mention in mentions})
     if worse:
-        return _about(worse, _worse(worse, known), urgent=not group.storm)
+        return replace(_about(worse, _worse(worse, known), urgent=not group.storm), worse=True)
     if back:
         return _about(back, f"{news.unmuted[back[0].key]} is over, and it still fires")
     if new:
-        return _about(new, *_new(group, new, known, told, news.reasons))
+        return _about(new, *_new(group, new, known, _was_acked(told, waits), news.reasons))
     if flapping:
         return _about(flapping, news.reasons.get(flapping[0].key, "flapping"))
     if lapsed:
@@ -190,7 +196,7 @@ def _new(
     group: Group,
     new: Sequence[Alert],
     known: Mapping[str, Mention],
-    told: Told | None,
+    acked: bool,
     said: Mapping[str, str],
 ) -> tuple[str, bool]:
     """The words, and whether they are urgent: more of what is known already waits for more of its kind."""
@@ -204,12 +210,17 @@ def _new(
     others = len(known)
     text = f"new: grouped with {others} other{'s' if others > 1 else ''}"
     # Whoever has the group in hand does not know of this one.
-    return text, max(a.status.rank for a in new) > peak or bool(told and told.acked)
+    return text, acked or max(a.status.rank for a in new) > peak
+
+
+def _was_acked(told: Told | None, waits: bool) -> bool:
+    """Whether the last message that left said that it is in hand."""
+    return told is not None and (told.before_acked if waits else told.acked)
 
 
 def _again(group: Group, told: Told | None, open_: Sequence[Alert], waits: bool, now: datetime) -> _Reason | None:
     if told is None or waits:
-        return _taken(open_) if told and _acked(group, told) else None
+        return _taken(open_) if told and _in_hand(group) and not told.before_acked else None
     if _acked(group, told):
         return _taken(open_)
     repeat = _repeat(group)
@@ -227,8 +238,12 @@ def _taken(open_: Sequence[Alert]) -> _Reason:
 
 def _acked(group: Group, told: Told) -> bool:
     """Whether all of it is in somebody's hand, and the channel does not know yet."""
+    return not told.acked and _in_hand(group)
+
+
+def _in_hand(group: Group) -> bool:
     open_ = [alert for alert, _ in group.members if not alert.muted]
-    return not told.acked and bool(open_) and all(alert.ack for alert in open_)
+    return bool(open_) and all(alert.ack for alert in open_)
 
 
 def repeats_at(told: Told, alerts: Mapping[str, Alert]) -> datetime | None:
@@ -266,14 +281,17 @@ def _say(
     firing = [alert for alert, _ in group.members if alert.key in still]
     over = _gone(base, mentions, alerts)
     first = min((priority for priority in (route.priority for _, route in group.members)), default=Priority.P3)
-    notice = _notice(group, reason, first, firing, over, told, now, new_id())
+    was_acked = _was_acked(told, waits)
+    anew = reason.loud and bool(base and reason.fresh) and (reason.worse or was_acked)
+    notice = replace(_notice(group, reason, first, firing, over, told, now, new_id()), loud=reason.loud, anew=anew)
     leaves = max(not_before, now) if not_before else now
     if leaves > now:
         notice = replace(notice, not_before=leaves)
     kept = Told(
         key=group.key, channel=group.channel, tenant=notice.tenant, at=leaves, message_id=notice.id, shared=group.shared,
         opened_at=told.opened_at if told else now, priority=first, repeat=_repeat(group), mentions=mentions, before=base,
-        before_at=left_at, acked=reason.action is Action.ACKNOWLEDGE or bool(told and told.acked and not reason.fresh),
+        before_at=left_at, acked=reason.action is Action.ACKNOWLEDGE or (was_acked and not reason.fresh),
+        before_acked=was_acked,
     )  # fmt: skip
     return Said(told=kept, notice=notice)
 

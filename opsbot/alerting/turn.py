@@ -35,6 +35,7 @@ def turn(book: Book, policy: Policy, now: datetime, new_id: Callable[[], str], l
     """
     alerts = dict(book.alerts)
     changes = _judge(alerts, looked, policy, now) if looked else []
+    changes += _orphaned(alerts, policy, now)
     changes += _settle(alerts, policy, now)
     silences = renewed(book.silences, list(alerts.values()), now)
     unmuted = _mute(alerts, _current(book.silences, silences), policy, now)
@@ -151,6 +152,16 @@ def _what_is_gone(place: str, check: str, looked: Looked) -> str:
         return "its environment is not looked at any more"
     known = looked.checks.get(place)
     return "it is not there any more" if known is None or check in known else "its check is gone"
+
+
+def _orphaned(alerts: dict[str, Alert], policy: Policy, now: datetime) -> list[tuple[Alert, Change]]:
+    """Close what belongs to a job that is not there any more: else it would be repeated for ever."""
+    changes = []
+    for key, alert in list(alerts.items()) if policy.jobs is not None else ():
+        if alert.job and alert.job not in (policy.jobs or ()) and alert.state is not AlertState.RESOLVED:
+            after, change = close(alert, now, f"resolved: its job {alert.job} is gone")
+            changes += _note(alerts, key, after, change)
+    return changes
 
 
 def _settle(alerts: dict[str, Alert], policy: Policy, now: datetime) -> list[tuple[Alert, Change]]:

@@ -7,13 +7,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urlsplit
 
+from opsbot.channels.proxies import Proxy, proxy_of
 from opsbot.channels.settings import printable, unsecret
 from opsbot.errors import DeliveryError
 
@@ -82,7 +83,12 @@ def post(door: Door, body: bytes, headers: Mapping[str, str]) -> Answer:
     parts = _parts(door.url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        with closing(_connected(door, parts)) as connection, _over_in_time(connection, door.seconds):
+        proxy = proxy_of(door.url)
+        with closing(_connected(door, parts, proxy)) as connection, _over_in_time(connection, door.seconds):
+            if proxy is not None:
+                proxy.tunnel(connection.sock, parts.hostname or "", _port(parts))
+            if parts.scheme == "https":
+                _secure(door, connection)
             return _exchanged(door, connection, path, body, headers)
     except ssl.SSLCertVerificationError as error:
         what = f"{door.host}: its certificate was refused: {error.verify_message}"
@@ -114,35 +120,63 @@ def _loopback(host: str) -> bool:
     return host == "localhost"
 
 
-def _connected(door: Door, parts: SplitResult) -> HTTPConnection:
-    """To an address that was judged itself: what a name means a moment later does not matter. Raises OSError."""
-    host, secure = parts.hostname or "", parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _connected(door: Door, parts: SplitResult, proxy: Proxy | None) -> HTTPConnection:
+    """To an address that was judged itself: what a name means a moment later does not matter. Raises OSError.
+
+    Where a proxy is to connect, what the name means here is judged, if it means anything; what it means there, nobody
+    knows, and TLS lets nobody read anything who cannot prove the name.
+    """
+    host, port = parts.hostname or "", _port(parts)
     connection = HTTPConnection(host, port, timeout=door.seconds)
-    plain = _dialled(door, host, port)
-    plain.settimeout(door.seconds)
-    try:
-        connection.sock = _trust(door).wrap_socket(plain, server_hostname=host) if secure else plain
-    except BaseException:
-        plain.close()
-        raise
-    if secure:
+    if proxy is None:
+        connection.sock = _dialled(_judged(door, host, port), host, port, door.seconds)
+    else:
+        with suppress(OSError):
+            list(_judged(door, host, port))
+        connection.sock = _through(proxy, door)
+    connection.sock.settimeout(door.seconds)
+    if parts.scheme == "https":
         # The Host header leaves out the port that goes without saying.
         connection.default_port = 443
     return connection
 
 
-def _dialled(door: Door, host: str, port: int) -> socket.socket:
+def _secure(door: Door, connection: HTTPConnection) -> None:
+    """Within the time of the whole exchange, so that a slow hand does not hold us."""
+    waiting = _trust(door).wrap_socket(connection.sock, server_hostname=connection.host, do_handshake_on_connect=False)
+    connection.sock = waiting
+    waiting.do_handshake()
+
+
+def _through(proxy: Proxy, door: Door) -> socket.socket:
+    try:
+        return _dialled(_addresses(proxy.host, proxy.port), proxy.host, proxy.port, door.seconds)
+    except OSError as error:
+        what = f"{door.host}: {proxy} was not reached: {printable(error.strerror or error)}"
+        raise DeliveryError(what, permanent=False, peer=True) from error
+
+
+def _dialled(addresses: Iterable[str], host: str, port: int, seconds: float) -> socket.socket:
     """To the first address that answers; all of them together have the time of one."""
     failed: OSError = ConnectionError(f"no address is known for {host}")
-    ends = time.monotonic() + door.seconds
-    for address in _addresses(host, port):
-        _judge(door, address)
+    ends = time.monotonic() + seconds
+    for address in addresses:
         try:
             return socket.create_connection((address, port), timeout=max(ends - time.monotonic(), 0.01))
         except OSError as error:
             failed = error
     raise failed
+
+
+def _judged(door: Door, host: str, port: int) -> Iterator[str]:
+    """What the name means, one after the other. Raises DeliveryError for what must not be reached, OSError for no name."""
+    for address in _addresses(host, port):
+        _judge(door, address)
+        yield address
 
 
 def _addresses(host: str, port: int) -> list[str]:

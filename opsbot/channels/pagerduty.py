@@ -61,10 +61,12 @@ class PagerDutyChannel:
         return self._settings.timeout
 
     def send(self, message: Message, thread: str, card: str = "") -> str:
-        """One event. Raises DeliveryError."""
-        event = _event(message)
-        self._enqueue(event)
-        return str(event.get("dedup_key", ""))
+        """One event, or one that closes and one that opens again: in their order, and after a failure both once more.
+        Raises DeliveryError."""
+        events = _events(message)
+        for event in events:
+            self._enqueue(event)
+        return str(events[-1].get("dedup_key", ""))
 
     def check(self) -> None:
         """Closes an incident that is not there: the key is judged, and nobody is called. Raises DeliveryError."""
@@ -108,15 +110,16 @@ class PagerDutyChannel:
         return said.replace(self._routing_key, "(key)") if self._routing_key else said
 
 
-def _event(message: Message) -> dict[str, Any]:
+def _events(message: Message) -> list[dict[str, Any]]:
     try:
-        event = orjson.loads(message.body)
+        body = orjson.loads(message.body)
     except orjson.JSONDecodeError as error:
         raise DeliveryError(f"message {message.id}: its body is no JSON: {error}", permanent=True) from error
-    if not isinstance(event, dict):
+    events = body if isinstance(body, list) else [body]
+    if not events or not all(isinstance(event, dict) for event in events):
         raise DeliveryError(f"message {message.id}: its body is no JSON object", permanent=True)
     # Who signs in is the channel's to say, whatever stands in the message.
-    return {name: value for name, value in event.items() if name != "routing_key"}
+    return [{name: value for name, value in event.items() if name != "routing_key"} for event in events]
 
 
 def _said(answer: http.Answer) -> str:

@@ -17,6 +17,7 @@ import orjson
 from pydantic import AfterValidator, Field
 
 from opsbot.channels.plain import LONGEST, parts
+from opsbot.channels.proxies import address_of
 from opsbot.channels.settings import SecretReference, Settings, printable, unsecret
 from opsbot.errors import DeliveryError
 from opsbot.model.message import Action, Format, Message
@@ -126,6 +127,9 @@ class SlackChannel:
         post["metadata"] = _metadata(message)
         if thread:
             post["thread_ts"] = thread.rpartition("/")[2]
+        else:
+            # It stands in the channel anyway.
+            post.pop("reply_broadcast", None)
         return self._posted("chat.postMessage", post)
 
     def _calls(self, message: Message) -> bool:
@@ -208,7 +212,7 @@ class SlackChannel:
         from slack_sdk import WebClient
 
         settings = self._settings
-        return WebClient(
+        client = WebClient(
             token=self._token,
             base_url=settings.base_url.rstrip("/") + "/",
             timeout=settings.timeout,  # type: ignore[arg-type]
@@ -216,6 +220,9 @@ class SlackChannel:
             retry_handlers=[],
             logger=_quiet(),
         )
+        # The client takes HTTPS_PROXY for every address, whatever NO_PROXY says.
+        client.proxy = address_of(client.base_url) or None
+        return client
 
     def _refused(self, method: str, error: SlackApiError) -> DeliveryError:
         response = error.response
@@ -266,6 +273,8 @@ def _unreached(where: str, error: Exception) -> DeliveryError:
         "gaierror",
         "SSLCertVerificationError",
     )
+    # Python says so of a proxy that would not connect.
+    never_sent = never_sent or str(cause).startswith("Tunnel connection failed")
     what = printable(cause) or type(cause).__name__
     return DeliveryError(
         f"{where}: Slack was not reached: {what}", permanent=False, ambiguous=not never_sent, peer=True

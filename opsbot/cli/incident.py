@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from opsbot.config import Config
     from opsbot.incidents import By, Step
     from opsbot.model.finding import Finding
+    from opsbot.model.incident import Incident
     from opsbot.store.sql import SqlStore
 
 _PRIORITIES = ("P0", "P1", "P2", "P3")
@@ -50,11 +51,14 @@ def open_incident(
     if not title and not findings:
         raise click.UsageError("expected a TITLE or a --finding")
     named = title or f"{findings[0].resource}: {findings[0].summary}"
+    by = _by(config, None)
     drawn = incidents.opened(
-        _by(config, None), named, Priority(priority), environment=_where(config, environment),
+        by, named, Priority(priority), environment=_where(config, environment),
         tenant=_tenant(config, environment), findings=findings,
     )  # fmt: skip
     there, fresh = store.incidents().open(*drawn)
+    if fresh:
+        _told_before(store, there, by)
     click.echo(f"{there.id} {'is open' if fresh else 'is active already; this was added to it'}")
     if there.runbook:
         click.echo(f"next: opsbot runbook run {there.runbook} --incident {there.id}", err=True)
@@ -283,6 +287,22 @@ def _do(store: SqlStore, id: str, step: Step, by: By, what: str, text: str) -> N
 
     changed = store.incidents().change(one(store, id).number, step, by.act(what, text=text))
     click.echo(f"{changed.id} {changed.state} {changed.priority}  {changed.title}")
+
+
+def _told_before(store: SqlStore, there: Incident, by: By) -> None:
+    """Whoever has heard of its alerts already need not be told of it."""
+    from dataclasses import replace
+
+    from opsbot import incidents
+    from opsbot.model.message import Delivery
+
+    for told in store.alerts().told():
+        last = store.message(told.message_id)
+        known = told.mentions if last and last.state is Delivery.SENT else told.before
+        if not {mention.key for mention in known}.isdisjoint(there.alerts):
+            step = incidents.told(replace(by, actor=incidents.OPSBOT, at=told.opened_at), told.channel)
+            store.incidents().change(there.number, step, by.act("told"))
+            return
 
 
 def _words(text: str) -> str:

@@ -12,6 +12,7 @@ from opsbot.model.status import Priority
 from opsbot.render.format import clean, clip, moment, span, utc
 
 _TIMES = ("detect", "tell", "acknowledge", "mitigate", "resolve")
+NOT_TOLD = "not told"
 _GAPS = re.compile(r"( +)")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|!~])")
 
@@ -39,6 +40,13 @@ def _taken(incident: Incident) -> list[tuple[str, timedelta | None]]:
     return [(name, getattr(measured, name)) for name in _TIMES]
 
 
+def _took(name: str, taken: timedelta | None, unknown: str) -> str:
+    if taken is not None:
+        return span(taken)
+    # That nobody was told is known, and worth knowing.
+    return NOT_TOLD if name == "tell" else unknown
+
+
 def shown(incident: Incident, timeline: Sequence[Entry], zone: str) -> Iterator[str]:
     """Everything that is known, for a terminal."""
     yield f"{incident.id}  {incident.priority}  {incident.state}  {clean(incident.title)}"
@@ -54,7 +62,8 @@ def shown(incident: Incident, timeline: Sequence[Entry], zone: str) -> Iterator[
     ]
     yield from (f"  {name:<12} {value}" for name, value in rows if value)
     yield ""
-    yield "  " + "   ".join(f"{name} {span(taken) if taken is not None else '-'}" for name, taken in _taken(incident))
+    taken = ((name, _took(name, length, "-")) for name, length in _taken(incident))
+    yield "  " + "   ".join(said if said == NOT_TOLD else f"{name} {said}" for name, said in taken)
     yield ""
     for entry in timeline:
         yield f"  {moment(entry.at, zone)}  {_late(entry)}{clip(_who(entry.actor.name), 20)}: {clean(entry.text)}"
@@ -85,10 +94,7 @@ def markdown(incident: Incident, timeline: Sequence[Entry]) -> Iterator[str]:
     yield ""
     yield "| Time to | |"
     yield "|---|---|"
-    yield from (
-        f"| {name} | {span(taken) if taken is not None else 'not yet, or not known'} |"
-        for name, taken in _taken(incident)
-    )
+    yield from (f"| {name} | {_took(name, taken, 'not yet, or not known')} |" for name, taken in _taken(incident))
     for title, lines in (
         ("Alerts", [_plain(key) for key in incident.alerts]),
         ("Roles", [f"{role}: {_plain(who)}" for role, who in incident.roles]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,17 +27,20 @@ def remind(options: Options) -> int:
     from opsbot import log
 
     log.configure(options.log_format, verbose=options.verbose)
-    take_turn(options)
+    take_turn(options, tidy=True)
     return 0
 
 
-def take_turn(options: Options) -> Step:
-    """The same for commands that changed something people are to hear of. Raises ConfigError, StoreError."""
+def take_turn(options: Options, *, tidy: bool = False) -> Step:
+    """The same for commands that changed something people are to hear of. With `tidy` what belongs to jobs that this home
+    does not have ends. Raises ConfigError, StoreError."""
     from opsbot import app, home
     from opsbot.runner import sweep
 
-    config, store, channels = app.reach_on_paper(home.find(options.home_option, os.environ, Path.cwd()))
+    place = home.find(options.home_option, os.environ, Path.cwd())
+    config, store, channels = app.reach_on_paper(place)
+    policy = replace(config.policy, jobs=frozenset(job.name for job in place.jobs())) if tidy else config.policy
     try:
-        return sweep(store.alerts(), channels, config.policy, config.timezone, app.now())
+        return sweep(store.alerts(), channels, policy, config.timezone, app.now())
     finally:
         store.close()

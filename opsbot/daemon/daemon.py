@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from opsbot.daemon import alive, learn
+from opsbot.daemon import alive, changes, learn
 from opsbot.daemon.alarm import Alarm
 from opsbot.daemon.duty import Duty
 from opsbot.daemon.herald import Herald
@@ -32,6 +32,7 @@ from opsbot.executors import runlog
 from opsbot.executors.local import GRACE, Supervisor
 from opsbot.home import Home
 from opsbot.model.vitals import Vitals
+from opsbot.outbox.elsewhere import WAITS
 from opsbot.outbox.troubles import troubles as undelivered
 from opsbot.store.sql import SqlStore
 
@@ -85,6 +86,12 @@ class Daemon:
             lambda: learn.surroundings(home),
             lambda: bool(store.incidents().to_look_at(duty.now())),
             "runbooks",
+        )
+        self.finisher = Sender(
+            lambda: learn.command(duty.copy, "_finish", log_format=log_format),
+            lambda: learn.surroundings(home),
+            lambda: changes.something_to_finish(store, duty.now()),
+            "changes",
         )
         self.prober = Prober(
             duty,
@@ -158,6 +165,7 @@ class Daemon:
             _attempt(last)
         self.reminder.stop(_GRACE)
         self.diagnoser.stop(_GRACE)
+        self.finisher.stop(_GRACE)
         self.sender.stop(sending)
         if self._shipping:
             logging.getLogger("opsbot").removeHandler(self._shipping)
@@ -192,6 +200,7 @@ class Daemon:
         yield loop("outbox", LOOK, self._send)
         yield loop("alerts", _REMIND, self._remind)
         yield loop("runbooks", _REMIND, self._diagnose)
+        yield loop("changes", _REMIND, self._finish)
         yield loop("orders", WATCH, self._watch_home, longest=learn.PATIENCE)
         yield loop("prober", PROBING, self.prober.look)
         yield loop("uptime", DIGEST, self.prober.digest, again=_SOON)
@@ -230,7 +239,8 @@ class Daemon:
 
     def _something_to_send(self) -> bool:
         now = self.duty.now()
-        return any(due <= now for due in self.store.messages_due().values())
+        # What waits for a channel that is shut may have to be told by another.
+        return any(due <= now for due in self.store.messages_due(now).values()) or bool(self.store.stranded(WAITS, now))
 
     def _something_to_remind_of(self) -> bool:
         due = self.store.alerts().due()
@@ -239,6 +249,7 @@ class Daemon:
     def _look_at_backlog(self) -> None:
         """What does not get through stands on the health page, in a sentence each."""
         self.duty.trouble("outbox", *undelivered(self.store, self.duty.now()))
+        self.duty.trouble("changes", *changes.overdue(self.store, self.duty.now()))
 
     def _send(self) -> None:
         if self.duty.orders.channels and not self.duty.draining:
@@ -253,6 +264,11 @@ class Daemon:
         """The runbooks of incidents that routes opened look by themselves, each in the child's own time."""
         if not self.duty.draining:
             self.diagnoser.look()
+
+    def _finish(self) -> None:
+        """Runs that ended in the middle are looked at, and what was for a time is taken back."""
+        if not self.duty.draining:
+            self.finisher.look()
 
     def _look_at_page(self) -> None:
         if not self._page():

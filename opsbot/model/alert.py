@@ -142,7 +142,7 @@ class Told:
     `mentions` are in its last message, of the moment `at`. `before` and `before_at` are of the last one that left: those
     count while the last one waits still. Without `mentions` the last message is the close-out, and what it closes is
     remembered until it has left: what fires again meanwhile must not make it forgotten. `acked`: the channel knows that it
-    is in hand.
+    is in hand; `before_acked`: the last message that left said so.
     """
 
     key: str
@@ -158,6 +158,7 @@ class Told:
     before: tuple[Mention, ...] = ()
     before_at: datetime | None = None
     acked: bool = False
+    before_acked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +169,8 @@ class Notice:
     `group` are the pairs that its alerts share. `firing` and `over` are worst first and cut to what anybody reads;
     `fires` and `ended` count them all. `fresh` are keys that this notice is about. `not_before`: it may wait so long for
     more of its kind. `edits` is the id of the last notice of the same trouble: where a channel can, this one takes its place.
+    `loud`: it is to be noticed even where it only takes a place. `anew`: whoever took the trouble in hand took less in hand,
+    and is to be called as for a new one.
     """
 
     id: str
@@ -191,3 +194,5 @@ class Notice:
     ack: Ack | None = None
     not_before: datetime | None = None
     edits: str | None = None
+    loud: bool = False
+    anew: bool = False

@@ -13,6 +13,10 @@ from opsbot.model.status import Priority
 _ID = re.compile(r"(?:INC-)?([1-9][0-9]{0,8})", re.IGNORECASE)
 
 
+OPSBOT = "opsbot"
+"""Who opens what nobody opened by hand."""
+
+
 class IncidentState(StrEnum):
     """OPEN until somebody has it, MITIGATED when users are well again, RESOLVED when it is over."""
 
@@ -108,10 +112,16 @@ class Incident:
     def id(self) -> str:
         return f"INC-{self.number}"
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person opened it, and no route."""
+        return self.opened_by != OPSBOT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """How long each took: to detect from the first breach, to tell, acknowledge, mitigate and resolve from detection.
+    """How long each took: to detect from the first breach, to tell, acknowledge, mitigate and resolve from detection. Of
+    one that a person opened, to tell is counted from its opening: before that there was nothing to tell.
 
     None is not yet, or not known."""
 
@@ -127,7 +137,7 @@ def times(incident: Incident) -> Times:
     seen = incident.detected_at
     return Times(
         detect=_between(incident.began_at, seen),
-        tell=_between(seen, incident.told_at),
+        tell=_between(incident.opened_at if incident.by_hand else seen, incident.told_at),
         acknowledge=_between(seen, incident.acked_at),
         mitigate=_between(seen, incident.mitigated_at),
         resolve=_between(seen, incident.resolved_at),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from opsbot.model.message import Delivery, Message
 from opsbot.outbox.attempt import Attempts
+from opsbot.outbox.elsewhere import tell_elsewhere
 from opsbot.ports import Channel, Store
 
 # Longer than any attempt can take: two Slack calls, or an SMTP conversation with a slow server.
@@ -41,6 +42,8 @@ def deliver(
             drain.attempt(message)
             tried[message.id] = None
             continue
+        if only_run is None and tell_elsewhere(store, channels, now()):
+            continue
         seconds = drain.pause(store.messages(run_id=only_run, states=UNSENT), until)
         if seconds is None:
             break
@@ -64,7 +67,7 @@ class _Drain:
 
     def gather(self) -> None:
         attempts, now = self._attempts(), self.now()
-        for name, due in self.store.messages_due().items():
+        for name, due in self.store.messages_due(now).items():
             if due <= now:
                 attempts.gather(name)
 

@@ -180,8 +180,9 @@ class Lane:
 
     def _wait_for_more(self) -> bool:
         """Whether something comes due in a moment: a channel's pace. It has, when this returns."""
-        due = self._store.messages_due().get(self.name)
-        seconds = (due - self._now()).total_seconds() if due is not None else NAP + 1
+        now = self._now()
+        due = self._store.messages_due(now).get(self.name)
+        seconds = (due - now).total_seconds() if due is not None else NAP + 1
         if seconds > NAP:
             return False
         self._stopping.wait(max(seconds, 0.01))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from opsbot.errors import StoreError
+from opsbot.outbox.elsewhere import tell_elsewhere
 from opsbot.outbox.lane import Lane, Leases
 from opsbot.ports import Channel, Store
 
@@ -23,6 +24,8 @@ LEASE = timedelta(seconds=30)
 IDLE = timedelta(seconds=60)
 GRACE = timedelta(seconds=20)
 POLL = timedelta(seconds=0.4)
+# How often it is looked whether a page does not get through, in seconds.
+STRANDED = 5.0
 # No attempt takes this long: the peer answers a byte at a time, or the thread hangs in the system.
 STUCK = 300.0
 
@@ -49,6 +52,7 @@ class Sender:
         self._lanes: dict[str, Lane] = {}
         self._stopped, self._stop = os.pipe()
         self._grace = GRACE
+        self._looked_elsewhere = -STRANDED
 
     def stop(self, grace: timedelta = GRACE) -> None:
         """Finish what is in hand, at most for `grace`, and hand the rest back. May be called from a signal handler."""
@@ -79,7 +83,8 @@ class Sender:
     def _look(self) -> bool:
         """Wake the lanes that have something to do; whether there is, or soon will be, anything to do at all."""
         now = self._now()
-        due = self._store.messages_due()
+        self._look_elsewhere(now)
+        due = self._store.messages_due(now)
         for name, moment in due.items():
             if moment <= now:
                 self._lane(name).wake()
@@ -87,6 +92,11 @@ class Sender:
         self._give_up_on_the_stuck()
         soon = any((moment - now).total_seconds() <= self._idle for moment in due.values())
         return soon or any(lane.busy for lane in self._lanes.values())
+
+    def _look_elsewhere(self, now: datetime) -> None:
+        if time.monotonic() - self._looked_elsewhere >= STRANDED:
+            self._looked_elsewhere = time.monotonic()
+            tell_elsewhere(self._store, self._channels, now)
 
     def _lane(self, name: str) -> Lane:
         if name not in self._lanes:

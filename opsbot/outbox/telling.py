@@ -32,6 +32,16 @@ def of_dead_letter(message: Message, error: DeliveryError, name: str, channel: C
     return replace(told, run_id=message.run_id, status=message.status)
 
 
+def of_stranded(message: Message, name: str, channel: Channel, now: datetime) -> Message:
+    """Tells by the channel `name` of a page that its own has not taken yet; that one is tried all the same."""
+    subject = f"Not yet delivered to {message.channel}: {message.subject}"[:150]
+    lines = [f"opsbot cannot reach {message.channel} ({message.to}) for {span(now - message.created_at)} with this:"]
+    lines += [message.subject, *([f"Why: {message.error}"] if message.error else [])]
+    lines += ["What fires: opsbot alerts", f"This message: opsbot outbox show {message.id}"]
+    key = f"{NOTICES}{message.channel}/{message.key}"
+    return _message(f"{message.id}.elsewhere", key, name, channel, subject, "\n".join(lines), now)
+
+
 def of_outage(outage: Outage, to: str, error: DeliveryError, name: str, channel: Channel, now: datetime) -> Message:
     """Tells by the channel `name` that another takes nothing; withdrawn if that one is well before it was sent."""
     subject = f"opsbot cannot deliver to {outage.channel}"
@@ -56,6 +66,13 @@ def with_fresh_cover(message: Message, members: Sequence[Message], channel: Chan
     """A cover that had to wait itself says how late everything is by now."""
     subject, text = _cover(members or (message,), now)
     return replace(message, subject=subject, body=_body(channel.format, subject, text, message.key))
+
+
+def of_words(id: str, key: str, name: str, channel: Channel, subject: str, text: str, now: datetime) -> Message:
+    """A few urgent lines for the channel `name`, in whatever form it takes."""
+    told = replace(_message(id, key, name, channel, subject, text, now), status=Status.CRITICAL)
+    urgent = channel.format is Format.EVENT
+    return replace(told, body=_json(event.of_words(subject, text, key, "critical"))) if urgent else told
 
 
 def span(length: timedelta) -> str:

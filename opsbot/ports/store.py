@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from opsbot.model.actor import Actor
 from opsbot.model.finding import Finding
 from opsbot.model.message import Delivery, Intervention, Message, Outage, Standing, Try
 from opsbot.model.run import Run
-from opsbot.model.status import Status
+from opsbot.model.status import Priority, Status
 from opsbot.ports.alerts import Alerts, Turn
 from opsbot.ports.ledger import Ledger
 
@@ -103,14 +103,22 @@ class Store(Protocol):
         """Queue notices of a channel's outage, unless that was done before: once until it takes something again, which
         also takes back the notice that has not left."""
 
+    def stranded(self, waits: Mapping[Priority, timedelta], now: datetime) -> tuple[Message, ...]:
+        """Pages that wait for as long as their priority may, because their channel takes nothing, the oldest first; but
+        none that `detour` has told."""
+
+    def detour(self, message: Message, notice: Message) -> bool:
+        """Queue the notice, whose id is the message's and `.elsewhere`, unless that was done, or the message has left."""
+
     def is_late(self, channel: str, since: datetime) -> bool:
         """Whether first messages of a channel wait since before then, for an outage or because nobody sent."""
 
     def bundle(self, channel: str, late_since: datetime, cover: Callable[[Sequence[Message]], Message]) -> str:
         """Put those messages, oldest first, and their threads into one thread under a cover; the cover's id or ""."""
 
-    def messages_due(self) -> Mapping[str, datetime]:
-        """By channel: when the next message may be tried. The outbox is empty if there is none."""
+    def messages_due(self, now: datetime) -> Mapping[str, datetime]:
+        """By channel: when the next message may be tried. The outbox is empty if there is none. At once for what a sender
+        holds whose clock was ahead."""
 
     def retry(
         self, ids: Sequence[str], who: str, now: datetime, reason: str = "", actor: Actor | None = None

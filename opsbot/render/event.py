@@ -47,6 +47,13 @@ def of_notice(notice: Notice) -> Json:
     return event | {"payload": payload | {"timestamp": utc(notice.at)}}
 
 
+def events_of_notice(notice: Notice) -> Json | list[Json]:
+    """The same as it is sent. A trigger rings nobody about what is acknowledged already: where people are to be called anew,
+    the incident is closed and opened again."""
+    event = of_notice(notice)
+    return [_event(Action.RESOLVE, notice.key), event] if notice.anew else event
+
+
 def of_report(report: Report, about: About) -> Json | None:
     """An incident for a job: open while its report is critical. None for a report that cannot tell."""
     if report.status is Status.UNKNOWN:
@@ -59,11 +66,11 @@ def of_report(report: Report, about: About) -> Json | None:
     return event | ({"links": links} if links else {})
 
 
-def of_words(subject: str, text: str, key: str) -> Json:
+def of_words(subject: str, text: str, key: str, severity: str = "warning") -> Json:
     """What opsbot has to say of itself, such as a channel that takes nothing."""
     lines = dict(enumerate(text.splitlines()[:LISTED], 1))
     details = {f"line {place}": clip(clean(line), _SENTENCE) for place, line in lines.items() if line.strip()}
-    return _event(Action.TRIGGER, key) | {"payload": _payload(subject, "opsbot", "warning", details)}
+    return _event(Action.TRIGGER, key) | {"payload": _payload(subject, "opsbot", severity, details)}
 
 
 def dedup_key(key: str) -> str:

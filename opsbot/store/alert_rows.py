@@ -64,6 +64,7 @@ def told(value: Told) -> dict[str, Any]:
         "before": [_mention(one) for one in value.before],
         "before_at": rows.optional(value.before_at),
         "acked": value.acked,
+        "before_acked": value.before_acked,
     }
     names = {"key": value.key, "channel": value.channel, "message_id": value.message_id}
     return {**names, "payload": rows.dump(payload)}
@@ -86,6 +87,7 @@ def read_told(row: rows.Row) -> Told:
         before=tuple(map(_read_mention, fields["before"])),
         before_at=rows.moment(fields["before_at"]),
         acked=fields["acked"],
+        before_acked=fields.get("before_acked", False),
     )
 
 

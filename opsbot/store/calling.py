@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,8 +16,8 @@ from opsbot.model.actor import Actor
 from opsbot.model.alert import Alert, AlertState, Change
 from opsbot.model.incident import IncidentState
 from opsbot.model.message import Action, Message
+from opsbot.store import alert_rows, rows
 from opsbot.store import alerts_tables as a
-from opsbot.store import rows
 from opsbot.store.engine import in_turn
 from opsbot.store.incidents import active, at_work, keep, put
 
@@ -76,19 +76,34 @@ def take(db: Connection, keys: Collection[str], actor: Actor, text: str, at: dat
 
 
 def arrived(db: Connection, messages: Iterable[Message], now: datetime) -> None:
-    """The first notice of an incident's group that reached anybody ends its time to tell."""
+    """The first notice of an incident that reached anybody ends its time to tell: of its group, or of any of its alerts."""
     channels: dict[str, str] = {}
     for message in messages:
         if message.action is Action.TRIGGER:
             channels.setdefault(message.key, message.channel)
-    if not channels or not any(one.key in channels and one.told_at is None for one in at_work(db)):
+    if not channels or not any(one.told_at is None for one in at_work(db)):
         return
     in_turn(db, "incidents")
     by = By(actor=OPSBOT, now=now)
+    about = _about(db, channels)
     for incident in at_work(db):
-        if incident.told_at is None and incident.key in channels:
-            changed, entries = incidents.told(by, channels[incident.key])(incident)
+        names = [channels[incident.key]] if incident.key in channels else []
+        names += [about[key] for key in incident.alerts if key in about]
+        if incident.told_at is None and names:
+            changed, entries = incidents.told(by, names[0])(incident)
             keep(db, changed, entries, _act("told", now, incident.environment))
+
+
+def _about(db: Connection, channels: Mapping[str, str]) -> dict[str, str]:
+    """By alert: the channel that has just heard of it in a notice of its group."""
+    found: dict[str, str] = {}
+    keys = list(channels)
+    for some in (keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE)):
+        query = select(a.alert_told).where(a.alert_told.c.key.in_(some))
+        for told in map(alert_rows.read_told, db.execute(query).mappings()):
+            if told.channel == channels[told.key]:
+                found |= {mention.key: told.channel for mention in told.mentions}
+    return found
 
 
 def _act(what: str, now: datetime, environment: str) -> Act:

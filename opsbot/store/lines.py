@@ -6,9 +6,24 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
-from opsbot.model.message import CARDS, Delivery, Message
+from opsbot.model.message import CARDS, Action, Delivery, Message
 from opsbot.store import rows
 from opsbot.store import tables as t
 from opsbot.store.engine import in_turn
@@ -18,11 +33,14 @@ QUEUED, SENDING = Delivery.QUEUED.value, Delivery.SENDING.value
 UNSENT = (QUEUED, SENDING, Delivery.HELD.value)
 WAITING = (QUEUED, Delivery.HELD.value)
 NOTICES = "opsbot/undelivered/"
+ELSEWHERE = ".elsewhere"
+"""How the id of a message that is told by another way ends, after that of the message."""
 LATE = "opsbot/late/"
 _AT_ONCE = 500
 
-# No sender holds a message for so long: a lease that ends later was taken by a clock that was ahead.
-LONGEST_LEASE = 3_600_000_000
+# No sender holds a message for so long, no retry waits and no channel stays shut for so long (a peer may ask for an hour):
+# what ends later was set by a clock that was ahead.
+LONGEST = 3_900_000_000
 
 _due = func.coalesce(t.message.c.lease_until, t.message.c.not_before, 0)
 
@@ -128,8 +146,10 @@ def withdraw(db: Connection, ids: Collection[str]) -> None:
         _leave(db, done)
 
 
+@cache
 def _next() -> ColumnElement[bool]:
-    """The oldest of its line that has not left, and not a reply to something still on its way."""
+    """The oldest of its line that has not left, and not a reply to something still on its way. Made once: an alias of a
+    wide table costs more than the question."""
     mine, older, parent = t.message.c, t.message.alias("older").c, t.message.alias("parent").c
     line = and_(older.channel == mine.channel, older.key == mine.key, older.seq < mine.seq)
     behind = exists().where(line, older.state.in_(UNSENT))
@@ -142,9 +162,10 @@ def claimable(
 ) -> Select[Any]:
     """Due or abandoned, and of a channel that may be asked; the worst first, then the oldest."""
     mine, own = t.message.c, t.channel.c
-    shut = exists().where(own.name == mine.channel, (own.opens_at > now) | (own.retry_at > now))
-    abandoned = mine.lease_until > now + LONGEST_LEASE
-    query = select(t.message).where(_next(), (_due <= now) | abandoned, ~shut)
+    ahead = now + LONGEST
+    is_shut = or_(and_(own.opens_at > now, own.opens_at <= ahead), and_(own.retry_at > now, own.retry_at <= ahead))
+    shut = exists().where(own.name == mine.channel, is_shut)
+    query = select(t.message).where(_next(), (_due <= now) | _abandoned(now), ~shut)
     if run_id is not None:
         query = query.where(mine.run_id == run_id)
     if channel is not None:
@@ -156,10 +177,18 @@ def claimable(
     return ordered.limit(limit).with_for_update(skip_locked=True, of=t.message)
 
 
+def _abandoned(now: int | BindParameter[int]) -> ColumnElement[bool]:
+    """Held, or put off after an attempt, for longer than anybody does that: by a clock that was ahead."""
+    mine = t.message.c
+    return or_(mine.lease_until > now + LONGEST, and_(mine.attempts > 0, mine.not_before > now + LONGEST))
+
+
 @cache
 def due() -> Select[Any]:
-    """By channel: when the earliest of its lines comes due, and when it may be asked."""
-    earliest = select(t.message.c.channel, func.min(_due).label("due")).where(_next()).group_by(t.message.c.channel)
+    """By channel: when the earliest of its lines comes due, and when it may be asked. What `claimable` takes as abandoned
+    is due at once; the parameter `now` says since when."""
+    at = case((_abandoned(bindparam("now", type_=BigInteger)), 0), else_=_due)
+    earliest = select(t.message.c.channel, func.min(at).label("due")).where(_next()).group_by(t.message.c.channel)
     inner = earliest.subquery()
     opens = t.channel.c.opens_at, t.channel.c.retry_at
     return select(inner.c.channel, inner.c.due, *opens).join_from(
@@ -184,6 +213,33 @@ def late(channel: str, before: int) -> Select[Any]:
         (mine.attempts == 0) | down,
         *(~one for one in ours),
     )
+
+
+def stranded(before: Mapping[str, int], now: int) -> Select[Any]:
+    """Pages of these priorities that wait since before then, because an attempt failed or their channel takes nothing, and
+    that were not told by another way."""
+    mine, own = t.message.c, t.channel.c
+    old = or_(*(and_(mine.priority == priority, mine.created_at <= moment) for priority, moment in before.items()))
+    # The first attempt at what is old because nobody was there to send it may well arrive.
+    failed = or_(mine.attempts > 1, and_(mine.attempts == 1, mine.state != SENDING))
+    is_shut = or_(own.since.is_not(None), own.opens_at > now, own.retry_at > now)
+    down = exists().where(own.name == mine.channel, is_shut)
+    gathers = and_(mine.attempts == 0, func.coalesce(mine.not_before, 0) > now)
+    return select(t.message).where(
+        mine.state.in_(UNSENT),
+        mine.action == Action.TRIGGER.value,
+        mine.reply_to.is_(None),
+        ~mine.key.startswith(NOTICES, autoescape=True),
+        old,
+        or_(failed, down),
+        ~gathers,
+        ~_told_elsewhere(),
+    )
+
+
+@cache
+def _told_elsewhere() -> ColumnElement[bool]:
+    return exists().where(t.message.alias("other").c.id == t.message.c.id + ELSEWHERE)
 
 
 def replies(parents: Collection[str]) -> Select[Any]:

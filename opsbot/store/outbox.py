@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, inse
 from opsbot.errors import StoreError
 from opsbot.model.actor import Actor
 from opsbot.model.message import Delivery, Intervention, Message, Outage, Try
+from opsbot.model.status import Priority
 from opsbot.store import calling, lines, rows
 from opsbot.store import tables as t
 from opsbot.store.audit import did
@@ -136,6 +137,24 @@ class SqlOutbox:
                 lines.queue(db, notices)
         return told
 
+    def stranded(self, waits: Mapping[Priority, timedelta], now: datetime) -> tuple[Message, ...]:
+        """As in the port."""
+        before = {priority.value: rows.micros(now - wait) for priority, wait in waits.items()}
+        query = lines.stranded(before, rows.micros(now)).order_by(t.message.c.created_at, t.message.c.id)
+        return tuple(map(rows.read_message, self._found(query)))
+
+    def detour(self, message: Message, notice: Message) -> bool:
+        """As in the port."""
+        mine = t.message.c
+        with writing(self.engine) as db:
+            in_turn(db, f"detour/{message.id}")
+            waits = select(mine.id).where(mine.id == message.id, mine.state.in_(lines.UNSENT))
+            told = select(mine.id).where(mine.id == notice.id)
+            if db.scalar(waits) is None or db.scalar(told) is not None:
+                return False
+            lines.queue(db, (notice,))
+        return True
+
     def bundle(self, channel: str, late_since: datetime, cover: Callable[[Sequence[Message]], Message]) -> str:
         """As in the port."""
         with writing(self.engine) as db:
@@ -156,9 +175,11 @@ class SqlOutbox:
         """As in the port."""
         return bool(self._found(lines.late(channel, rows.micros(since)).limit(1)))
 
-    def messages_due(self) -> Mapping[str, datetime]:
+    def messages_due(self, now: datetime) -> Mapping[str, datetime]:
         """As in the port."""
-        return {row["channel"]: _when(row["due"], row["opens_at"], row["retry_at"]) for row in self._found(lines.due())}
+        at = rows.micros(now)
+        found = self._found(lines.due(), {"now": at})
+        return {row["channel"]: _when(at, row["due"], row["opens_at"], row["retry_at"]) for row in found}
 
     def retry(
         self, ids: Sequence[str], who: str, now: datetime, reason: str = "", actor: Actor | None = None
@@ -236,9 +257,9 @@ class SqlOutbox:
         query = select(t.intervention).where(mine.message_id == message_id).order_by(mine.at, mine.id)
         return tuple(map(rows.read_intervention, self._found(query)))
 
-    def _found(self, query: Select[Any]) -> Sequence[rows.Row]:
+    def _found(self, query: Select[Any], given: Mapping[str, int] | None = None) -> Sequence[rows.Row]:
         with reading(self.engine) as db:
-            return [dict(row) for row in db.execute(query).mappings()]
+            return [dict(row) for row in db.execute(query, given or {}).mappings()]
 
 
 def _read(db: Connection, query: Select[Any]) -> Sequence[Message]:
@@ -322,8 +343,9 @@ def _intervene(
     return tuple(done)
 
 
-def _when(*moments: int | None) -> datetime:
-    found = rows.moment(max(moment or 0 for moment in moments))
+def _when(now: int, due: int, *shut: int | None) -> datetime:
+    """A channel that a clock which was ahead had shut is open, as it is to `claim`."""
+    found = rows.moment(max(due, *(moment for moment in shut if moment and moment <= now + lines.LONGEST), 0))
     if found is None:
         raise TypeError("a moment of no time")
     return found

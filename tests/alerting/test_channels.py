@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
@@ -53,14 +54,25 @@ class House(Night):
         return [post.text for post in self.chat.posts if not post.thread_ts]
 
     @property
+    def rung(self) -> list[str]:
+        """What was to be noticed by people who had the card before their eyes."""
+        return [post.text.rstrip(".") for post in self.chat.posts if post.broadcast]
+
+    @property
     def thread(self) -> list[str]:
         return [post.text.partition(".")[0] for post in self.chat.posts if post.thread_ts]
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
+    with house_of(tmp_path, PAGE) as night:
+        yield night
+
+
+@contextmanager
+def house_of(folder: Path, route: Route) -> Iterator[House]:
     with ExitStack() as stack:
-        night = House(tmp_path, routes=(PAGE,))
+        night = House(folder, routes=(route,))
         night.reach(
             stack.enter_context(slack.serve(pace=0, now=lambda: night.now.timestamp())),
             stack.enter_context(pagerduty.serve()),
@@ -83,10 +95,66 @@ def test_a_trouble_is_one_card_one_incident_and_a_fact_a_change(house: House) ->
     assert house.cards[0].startswith("Resolved: shop-prod: ECS CPU, backend")
     assert house.thread == ["P1: 1 firing", "In hand: ana", "Resolved"]
     assert house.pager.open == []
-    assert len(house.pager.incidents) == 1
+    # It became worse: whoever had acknowledged the first one there was called again.
+    assert [one.payload["summary"][:2] for one in house.pager.incidents] == ["P1", "P1"]
     facts = [json.loads(one.body) for one in house.hook.requests]
     assert [one["action"] for one in facts] == ["trigger", "trigger", "acknowledge", "resolve"]
     assert len({one["key"] for one in facts}) == 1
+
+
+def test_worse_in_a_hand_calls_again_everywhere(house: House) -> None:
+    """An edit rings nobody, a reply neither, and a pager says nothing of what is acknowledged."""
+    house.sees(a="warning")
+    house.ack("a")
+    assert (house.rung, [one.status for one in house.pager.open]) == ([], ["acknowledged"])
+    house.passes(minutes=10)
+    house.sees(a="critical")
+    assert house.rung == ["P1: 1 firing. worse: warning became critical"]
+    assert [one.status for one in house.pager.incidents] == ["resolved", "triggered"]
+    house.passes(minutes=10)
+    house.sees(a="critical")
+    house.sees(a="warning")
+    house.sees(a="ok")
+    assert len(house.rung) == 1
+    assert house.pager.open == []
+
+
+def test_more_of_what_is_in_a_hand_calls_again_and_less_of_it_does_not(tmp_path: Path) -> None:
+    with house_of(tmp_path, replace(PAGE, group_by=("check",))) as house:
+        house.sees(a="critical", b="critical")
+        house.ack("a")
+        house.ack("b")
+        house.passes(minutes=10)
+        house.sees(a="critical", b="critical", c="critical")
+        assert house.rung == ["P1: 3 firing. new: grouped with 2 others"]
+        assert [one.status for one in house.pager.incidents] == ["resolved", "triggered"]
+        # Nobody has all of it in hand now: one more is told where the others stand, and rings nobody.
+        house.sees(a="critical", b="critical", c="critical", d="critical")
+        house.passes(minutes=6)
+        house.sees(a="ok", b="critical", c="critical", d="critical")
+        house.passes(minutes=6)
+        assert (len(house.rung), len(house.pager.incidents)) == (1, 2)
+        house.sees(a="ok", b="ok", c="ok", d="ok")
+        assert house.pager.open == []
+
+
+def test_what_nobody_takes_in_hand_rings_at_each_repeat(house: House) -> None:
+    house.sees(a="critical")
+    house.passes(hours=4)
+    assert house.rung == ["P1: 1 firing. repeat after 4h"]
+    # There it rings by itself until somebody answers.
+    assert len(house.pager.incidents) == 1
+
+
+@pytest.mark.parametrize("at", [0, 1], ids=["as it is closed", "as it is opened"])
+def test_a_call_that_breaks_between_its_two_events_ends_with_one_open(house: House, at: int) -> None:
+    house.sees(a="warning")
+    house.ack("a")
+    house.paged.script(*[Trouble(accepted=True)] * at, Trouble(reset=True, accepted=True))
+    house.sees(a="critical")
+    assert [one.status for one in house.pager.open] == ["triggered"]
+    house.sees(a="ok")
+    assert house.pager.open == []
 
 
 TROUBLES = [

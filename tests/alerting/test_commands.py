@@ -20,7 +20,7 @@ from opsbot.render import notice as notices
 from opsbot.store.sql import SqlStore
 from tests.alerting.world import Night, finding
 from tests.config.json_schema import faults
-from tests.outbox.world import fresh
+from tests.outbox.world import fresh, run
 
 HOME = """
 timezone = "Europe/Berlin"
@@ -118,6 +118,17 @@ def test_ack_takes_it_in_hand_and_tells_who_was_told(place: Place) -> None:
     )
     assert sorted(place.waiting(Action.ACKNOWLEDGE)) == ["chat", "pager"]
     assert "in ana's hand" in place.opsbot("alerts").out
+
+
+def test_an_incident_of_what_people_have_heard_of_already_is_told_as_it_is_opened(place: Place) -> None:
+    place.store.commit(run(), (finding("critical"),), (), ())
+    assert place.opsbot("incident", "open", "--finding", "shop-prod/ecs-cpu/backend").out == "INC-1 is open\n"
+    shown = place.opsbot("incident", "show", "INC-1").out
+    assert "tell 0 s" in shown
+    assert "told chat" in shown
+    assert place.opsbot("incident", "open", "login fails").out == "INC-2 is open\n"
+    assert "detect -   not told   acknowledge" in place.opsbot("incident", "show", "INC-2").out
+    assert "| tell | not told |" in place.opsbot("incident", "show", "INC-2", "--format", "markdown").out
 
 
 def test_ack_of_a_group_as_its_notice_names_it(place: Place) -> None:

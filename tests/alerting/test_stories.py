@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -68,6 +69,40 @@ def test_more_of_a_kind_waits_for_more_and_comes_as_one(night: Night) -> None:
     assert night.sees(a="ok", b="warning", c="warning") == []
     assert night.sees(a="ok", b="ok", c="ok") == ["chat resolve"]
     assert all(f"ECS CPU, {name}" in night.last.body for name in "abc")
+
+
+def test_more_of_what_is_in_hand_is_told_at_once_however_long_nothing_leaves(tmp_path: Path) -> None:
+    route = Route(name="all", priority=Priority.P1, channels=("pager",), group_by=("check",))
+    night = Night(tmp_path, (route,))
+    night.sees(a="critical")
+    night.ack("a")
+    night.look(finding("critical", "a"), finding("critical", "b"))
+    night.look(finding("critical", "a"), finding("critical", "b"), finding("critical", "c"))
+    assert night.arrived() == ["pager trigger"]
+    assert night.reasons[-1] == "new: grouped with 1 other"
+    assert "3 alerts" in night.last.subject
+
+
+def test_what_came_and_went_before_it_left_changes_nothing_about_who_has_it(tmp_path: Path) -> None:
+    route = Route(name="all", priority=Priority.P1, channels=("pager",), group_by=("check",))
+    night = Night(tmp_path, (route,))
+    night.sees(a="critical")
+    night.ack("a")
+    night.look(finding("critical", "a"), finding("critical", "b"))
+    assert night.sees(a="critical", b="ok") == []
+    # The pager knows still that it is in hand.
+    assert night.passes(minutes=30) == []
+
+
+def test_that_it_is_in_hand_is_not_lost_on_the_way(tmp_path: Path) -> None:
+    """It eased before the acknowledgement had left: the pager rings until it hears of it."""
+    route = Route(name="all", priority=Priority.P1, channels=("pager",))
+    night = Night(tmp_path, (route,))
+    night.sees(a="critical")
+    night.store.alerts().acknowledge(("shop-prod/ecs-cpu/a",), "ana", "", night.now)
+    night.store.alerts().turn(lambda book: night.step(book, None))
+    night.look(finding("warning", "a"))
+    assert night.arrived() == ["pager acknowledge"]
 
 
 def test_what_is_undone_before_it_leaves_is_not_told(night: Night) -> None:
@@ -214,6 +249,17 @@ def test_a_clock_set_back_pages_nobody_again_and_blinds_nobody(night: Night) -> 
     night.now -= timedelta(hours=3)
     assert night.sees(backend="critical") == []
     assert night.sees(backend="ok") == ["pager resolve", "chat resolve"]
+
+
+def test_a_job_taken_away_closes_what_it_found(night: Night) -> None:
+    night.sees(backend="critical")
+    night.policy = replace(night.policy, jobs=frozenset(("health", "cost")))
+    night.now += timedelta(hours=4)
+    assert night.passes() == ["pager trigger", "chat trigger"]
+    night.policy = replace(night.policy, jobs=frozenset(("cost",)))
+    assert night.passes(hours=4) == ["pager resolve", "chat resolve"]
+    assert night.reasons[-1] == "resolved: its job health is gone"
+    assert night.passes(hours=9) == []
 
 
 def test_a_route_taken_away_closes_what_it_opened(night: Night) -> None:

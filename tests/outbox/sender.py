@@ -128,6 +128,9 @@ def drain(order: dict[str, Any], begin: Callable[[], object]) -> None:
         "slack": WatchedChannel(world.slack(order["slack"]), points),
         "email": WatchedChannel(world.email(order["mail"]), points),
     }
+    if order.get("pager"):
+        reach["pager"] = WatchedChannel(world.pagerduty(order["pager"]), points)
+        reach["hook"] = WatchedChannel(world.webhook(order["hook"]), points)
     store = WatchedStore(store_at(order["store"]), points)
     begin()
     until = clock.moment + timedelta(seconds=60)

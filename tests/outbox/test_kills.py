@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from opsbot.model.message import Delivery, Format, Message
-from opsbot.replica import mail, slack
+from opsbot.replica import mail, pagerduty, receiver, slack
 from opsbot.store import open_store
 from opsbot.store.sql import SqlStore
 from tests.outbox.sender import KILLED
@@ -150,6 +150,28 @@ def test_f01_every_numbered_crash_point_of_a_thread_and_a_letter(scene: Scene) -
     assert k > 20
     assert {kept.state for kept in scene.store.messages()} == {Delivery.SENT}
     _assert_intact(scene)
+
+
+def test_f01_every_numbered_crash_point_of_a_page_and_a_fact(scene: Scene) -> None:
+    """For every k: die at the k-th input or output, then live; one incident is open, and a machine knows a repeat by its id."""
+    with pagerduty.serve() as pager, receiver.serve() as hook:
+        for k in count(1):
+            scene.queue(
+                message(f"first-{k}", "pager", Format.EVENT, key=f"page-{k}"),
+                message(f"fact-{k}", "hook", Format.JSON),
+            )
+            peers = {"by_hand": True, "pager": pager.url, "hook": hook.url}
+            died = scene.send(fatal=k, **peers)
+            assert died in (0, KILLED)
+            assert scene.send(**peers) == 0
+            assert [one.key for one in pager.pagerduty.open].count(f"first-{k}") == 1
+            ids = Counter(one.headers["idempotency-key"] for one in hook.requests)
+            assert 1 <= ids[f"fact-{k}"] <= 1 + (died == KILLED)
+            if died == 0:
+                break
+    # Claim, send and settle of two messages, the last empty claim: each before and after.
+    assert k > 14
+    assert {kept.state for kept in scene.store.messages()} == {Delivery.SENT}
 
 
 def test_f01_every_numbered_crash_point_of_a_card_s_edit_and_of_what_changed(scene: Scene) -> None:

@@ -85,7 +85,7 @@ def test_many_senders_keep_each_line_in_order(url: str) -> None:
 
     def send(place: int) -> None:
         mine = open_store(url)
-        while mine.messages_due():
+        while mine.messages_due(START):
             claimed = mine.claim(START, 60) if place % 2 else None
             found = [claimed] if claimed else mine.claim_of(f"channel-{place // 2}", START, 60, limit=3)
             for one in found:
