@@ -65,7 +65,8 @@ class Bench:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What a change would do, before anybody has approved it. `refused` says why it must not be done now."""
+    """What a change would do, before anybody has approved it. `refused` says why it must not be done now; `lasts` is after
+    how long it is undone by itself."""
 
     calls: str
     before: tuple[tuple[str, str], ...]
@@ -75,6 +76,7 @@ class Intent:
     undo_given: Arguments = field(default_factory=dict)
     undo_says: str = ""
     refused: str = ""
+    lasts: timedelta | None = None
 
 
 Act = Callable[..., Receipt]

@@ -50,6 +50,7 @@ INNER: dict[str, str] = {
     "_send": "opsbot.cli.sending:send",
     "_remind": "opsbot.cli.reminding:remind",
     "_diagnose": "opsbot.cli.diagnosing:diagnose",
+    "_finish": "opsbot.cli.finishing:finish",
     "_ship": "opsbot.cli.shipping:ship",
     "_publish": "opsbot.cli.publishing:publish",
     "_probe": "opsbot.cli.probing:probing",

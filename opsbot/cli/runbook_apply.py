@@ -15,7 +15,7 @@ from opsbot.cli import Options
 if TYPE_CHECKING:
     from opsbot.cli.runbook_stage import Stage
     from opsbot.model.runbook import RunbookRun, StepState
-    from opsbot.runbooks.applying import Hand
+    from opsbot.runbooks.hand import Hand
 
 _COLUMNS = 120
 
@@ -34,38 +34,69 @@ def approve_run(options: Options, run: str) -> int:
     from opsbot import app
     from opsbot.cli.runbook_lines import plan
     from opsbot.cli.runbook_stage import kept, stage
+    from opsbot.cli.runbook_timeline import tidings
     from opsbot.runbooks import approving
 
     there = stage(options)
-    found = kept(there.store, run)
-    approved = approving.approve(there.store.journal(), there.store.audit(), found, app.actor(), app.now())
+    found, actor = kept(there.store, run), app.actor()
+    told = tidings(there.store, app.on_paper(there.config), actor)
+    journal, audit = there.store.journal(), there.store.audit()
+    approved = approving.approve(journal, audit, found, actor, app.now(), told)
     for line in plan(approved):
         click.echo(line)
-    _tell(there, approved, f"{approved.id} was approved")
-    click.echo(f"\nnow: opsbot runbook apply {approved.id}")
+    click.echo(f"\napproved; now, by anybody: opsbot runbook apply {approved.id}")
     return 0
 
 
 @click.command("apply")
 @click.argument("run", metavar="RUN")
+@click.option(
+    "--override-approval",
+    "by_force",
+    is_flag=True,
+    help="Break-glass: without an approval, for a P0, if config allows it.",
+)
+@click.option("--reason", default="", metavar="TEXT", help="Why nobody could approve it; told to everybody.")
 @click.pass_obj
-def apply_run(options: Options, run: str) -> int:
+def apply_run(options: Options, run: str, by_force: bool, reason: str) -> int:
     """Carry out an approved plan: under a lock, each change once, and looked at until it has worked. A run that ended in
     the middle is looked at instead, and nothing is made again. Exit 3 if it was refused or did not work.
 
+    With --override-approval nobody else has to approve it: for an incident of P0, where config.toml has
+    `[runbooks] break_glass = true`. Every channel that was told of the incident is told of that, too.
+
     \b
-    Example:
+    Examples:
       opsbot runbook apply R-12
+      opsbot runbook apply R-12 --override-approval --reason "users are locked out, nobody else answers"
     """
-    from opsbot.cli.runbook_stage import book, kept, stage
+    from opsbot.cli.runbook_stage import kept, page_of, stage
     from opsbot.model.runbook import RunState
     from opsbot.runbooks import applying
 
+    if reason and not by_force:
+        raise click.UsageError("--reason is for --override-approval; an approved plan needs none")
     there = stage(options)
     found = kept(there.store, run)
+    found = _by_force(there, found, reason) if by_force else found
     with _hand(there, found) as hand:
-        ended = applying.apply(hand, found, book(there.home, found.runbook))
+        ended = applying.apply(hand, found, lambda: page_of(there.home, found))
     return _ended(there, ended, ended.state is RunState.APPLIED)
+
+
+def _by_force(there: Stage, run: RunbookRun, reason: str) -> RunbookRun:
+    from opsbot import app
+    from opsbot.cli.runbook_timeline import tidings
+    from opsbot.runbooks import approving
+
+    actor = app.actor()
+    approved = approving.override(
+        there.store.journal(), there.store.audit(), run, actor, app.now(), reason=reason,
+        incident=there.store.incidents().incident(run.incident) if run.incident else None,
+        allowed=there.config.break_glass, tidings=tidings(there.store, app.on_paper(there.config), actor),
+    )  # fmt: skip
+    click.echo(f"{run.id}: without an approval; everybody who was told of INC-{run.incident} is told of that", err=True)
+    return approved
 
 
 @click.command("rollback")
@@ -81,19 +112,19 @@ def rollback_run(options: Options, run: str, yes: bool) -> int:
       opsbot runbook rollback R-12
       opsbot runbook rollback R-12 --yes
     """
+    from opsbot.cli.runbook_lines import way_back
     from opsbot.cli.runbook_stage import kept, stage
     from opsbot.model.runbook import RunState
-    from opsbot.runbooks import applying
+    from opsbot.runbooks import undoing
 
     there = stage(options)
     found = kept(there.store, run)
     if not yes:
-        for write in reversed(found.writes):
-            click.echo(f"{write.step}: {write.undo_says or 'cannot be taken back'}")
-        click.echo(f"\nnothing was changed; do it with: opsbot runbook rollback {found.id} --yes")
-        return 0
+        lines, possible = way_back(found, there.store.journal().changes(found.number))
+        click.echo("\n".join(lines))
+        return 0 if possible else 3
     with _hand(there, found) as hand:
-        ended = applying.rollback(hand, found)
+        ended = undoing.rollback(hand, found)
     return _ended(there, ended, ended.state is RunState.ROLLED_BACK)
 
 
@@ -122,12 +153,13 @@ def replay_run(options: Options, run: str | None, format_: str) -> int:
             )
         return 0
     found = kept(there.store, run)
+    changes = there.store.journal().changes(found.number)
     if format_ == "json":
-        click.echo(json.dumps(as_json(found, 0), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(as_json(found, 0, changes), indent=1, ensure_ascii=False))
         return 0
     painted = colour(options, to_file=False)
     columns = max(min(shutil.get_terminal_size().columns, 140), 80)
-    for line in whole(found, there.store.journal().changes(found.number), columns, colour=painted):
+    for line in whole(found, changes, columns, colour=painted):
         click.echo(line, color=painted)
     return 0
 
@@ -164,46 +196,49 @@ def lint_runbooks(options: Options, names: tuple[str, ...]) -> int:
 
 @contextmanager
 def _hand(there: Stage, run: RunbookRun) -> Iterator[Hand]:
+    """Whatever ends it in the middle, the next command need not wait, and is told."""
     from time import sleep
 
     from opsbot import app
-    from opsbot.aws.inspecting import Hands
-    from opsbot.runbooks.applying import Hand
+    from opsbot.cli.runbook_stage import hand
 
-    environment = there.environment(run.environment)
-    with there.bench(environment, run.region, app.now()) as bench:
-        yield Hand(
-            journal=there.store.journal(), audit=there.store.audit(), actuator=Hands(app.secret), bench=bench,
-            actor=app.actor(), now=app.now, pause=sleep, tell=_say,
-        )  # fmt: skip
+    try:
+        with _ended_by_signals(), hand(there, run, app.actor(), sleep, _say) as made:
+            yield made
+    except (KeyboardInterrupt, SystemExit):
+        click.echo("\nstopped in the middle; this looks what came of it, and makes nothing twice:", err=True)
+        click.echo(f"  opsbot runbook apply {run.id}", err=True)
+        raise
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM, and a terminal that was closed, end it as Ctrl-C does; with their own exit codes."""
+    import signal
+    import sys
+
+    ends = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda number, _: sys.exit(128 + number)) for number in ends]
+    try:
+        yield
+    finally:
+        for number, handler in zip(ends, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _say(line: str, state: StepState | None) -> None:
     from opsbot.model.runbook import StepState
     from opsbot.render.format import clean
 
-    mark = "…" if state is None else "✗" if state in (StepState.FAILED, StepState.UNKNOWN) else "✓"
+    mark = "…" if state is None else "✓" if state is StepState.DONE else "✗"
     click.echo(f"  {mark} {clean(line)}")
 
 
 def _ended(there: Stage, run: RunbookRun, well: bool) -> int:
+    from opsbot.cli.runbook_lines import next_step
     from opsbot.render.format import clean
 
-    why = f": {clean(run.why)}" if run.why else ""
-    click.echo(f"{run.id} {run.state}{why}")
-    _tell(there, run, f"{run.id} {run.state}{why}")
-    if not well:
-        click.echo(f"take back what was done with: opsbot runbook rollback {run.id} --yes", err=True)
+    click.echo(f"{run.id} {run.state}" + (f": {clean(run.why)}" if run.why else ""))
+    for line in next_step(run, there.store.journal().changes(run.number)):
+        click.echo(line, err=not well)
     return 0 if well else 3
-
-
-def _tell(there: Stage, run: RunbookRun, said: str) -> None:
-    from opsbot import app
-    from opsbot.cli.runbook_timeline import add
-    from opsbot.model.incident import EntryKind
-
-    changes = [
-        f"{step}: {state}" + (f": {why}" if why else "")
-        for step, state, why in there.store.journal().changes(run.number)
-    ]
-    add(there.store, run, EntryKind.CHANGE, said, changes, app.actor(), app.now())

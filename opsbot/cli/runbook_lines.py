@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
-from opsbot.model.runbook import RunbookRun, RunState, StepState, Took, Write
+from opsbot.model.runbook import Begun, RunbookRun, RunState, StepState, Took, Write
 from opsbot.render.format import clean, clip, width
 from opsbot.render.format import utc as stamp
 
@@ -93,7 +94,7 @@ def plan(run: RunbookRun) -> Iterator[str]:
     for n, write in enumerate(run.writes, 1):
         yield from _write(n, write)
     if run.state is RunState.PLANNED:
-        who = " or ".join(run.approve.by) if run.approve.by != ("*",) else "anybody"
+        who = " or ".join(run.approve.by) if run.approve.by != ("*",) else "Anybody"
         minutes = int(run.approve.expires.total_seconds() // 60)
         yield ""
         yield f"Nothing is changed yet. {who} but {clean(run.actor.short)} may approve it within {minutes} min:"
@@ -114,18 +115,67 @@ def _write(n: int, write: Write) -> Iterator[str]:
         yield f"      {name:<18} {clean(was)}{becomes}"
     yield from (f"      {name:<18} {clean(value)}" for name, value in after.items())
     if write.verify:
-        yield f"      {'worked when':<18} {clean(write.verify.until) or 'it shows'}, within {_length(write)}"
-    yield f"      {'taken back by':<18} {clean(write.undo_says) or 'nothing'}"
+        yield f"      {'worked when':<18} {clean(write.verify.until) or 'it shows'}, within {_length(write.verify.timeout)}"
+    yield f"      {'taken back by':<18} {clean(write.undo_says) or 'nothing'}" + _by_itself(write)
 
 
-def _length(write: Write) -> str:
-    seconds = write.verify.timeout.total_seconds() if write.verify else 0
+def _by_itself(write: Write) -> str:
+    return f", by the daemon {_length(write.lasts)} after it was made" if write.lasts else ""
+
+
+def _length(length: timedelta) -> str:
+    seconds = length.total_seconds()
     return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
 
 
-def whole(
-    run: RunbookRun, changes: Sequence[tuple[str, StepState, str]], columns: int, *, colour: bool
-) -> Iterator[str]:
+def next_step(run: RunbookRun, changes: Sequence[Begun]) -> Iterator[str]:
+    """What somebody who is tired wants to know when a run is over: what is left of it, and the command."""
+    for one in changes:
+        if one.back_at:
+            yield f"step {one.step} is taken back by the daemon at {one.back_at:%H:%M} UTC, or now with the line below"
+    if run.state is RunState.UNKNOWN:
+        yield f"look yourself; to have opsbot look again: opsbot runbook apply {run.id}"
+    elif left := _left(run, changes):
+        yield f"to take back {', '.join(one.step for one in left)}: opsbot runbook rollback {run.id} --yes"
+    elif run.state is RunState.FAILED and not any(one.state is StepState.DONE for one in changes):
+        yield f"nothing was changed; look again with: opsbot runbook run {run.runbook} --env {run.environment}"
+    yield f"what it saw and did: opsbot runbook replay {run.id}"
+
+
+def _left(run: RunbookRun, changes: Sequence[Begun]) -> list[Write]:
+    """What was done and can be taken back still, the last first."""
+    done = {one.step for one in changes if one.state is StepState.DONE}
+    mine = [one for one in run.writes if one.undo and one.step in done and f"{one.step}/undo" not in done]
+    return mine[::-1] if run.state in (RunState.APPLIED, RunState.FAILED) else []
+
+
+def way_back(run: RunbookRun, changes: Sequence[Begun]) -> tuple[list[str], bool]:
+    """What taking back would do, and how; and whether there is anything to take back."""
+    done = {one.step for one in changes if one.state is StepState.DONE}
+    left = _left(run, changes)
+    lines = [f"{write.step}: {_way_back(write, done)}" for write in reversed(run.writes)]
+    if left:
+        lines += ["", f"nothing was changed yet; do it with: opsbot runbook rollback {run.id} --yes"]
+    elif run.state in (RunState.APPLYING, RunState.ROLLING_BACK, RunState.UNKNOWN):
+        lines += ["", f"{run.id} is {run.state}; look first what came of it: opsbot runbook apply {run.id}"]
+    else:
+        lines += ["", f"{run.id} {_is(run)}: there is nothing to take back"]
+    return lines, bool(left)
+
+
+def _way_back(write: Write, done: set[str]) -> str:
+    if write.step not in done:
+        return "was not done"
+    if f"{write.step}/undo" in done:
+        return "is taken back already"
+    return clean(write.undo_says) if write.undo else f"cannot be taken back: {clean(write.undo_says)}"
+
+
+def _is(run: RunbookRun) -> str:
+    return "only looked" if run.state is RunState.LOOKED else f"is {run.state}"
+
+
+def whole(run: RunbookRun, changes: Sequence[Begun], columns: int, *, colour: bool) -> Iterator[str]:
     """A run as it is kept: nothing is asked for it."""
     where = f"{run.environment}, {run.region}, {stamp(run.at)} by {clean(run.actor.short)}"
     yield from head(f"{run.id} {run.runbook}", run.title, where, f"called for by {run.finding}" if run.finding else "")
@@ -136,11 +186,11 @@ def whole(
         yield from plan(run)
     if changes:
         yield ""
-        yield from (f"  {name}: {state}" + (f": {clean(why)}" if why else "") for name, state, why in changes)
+        yield from (f"  {one.step}: {one.state}" + (f": {clean(one.why)}" if one.why else "") for one in changes)
 
 
-def as_json(run: RunbookRun, code: int) -> dict[str, Any]:
-    """`opsbot.runbook/1`."""
+def as_json(run: RunbookRun, code: int, changes: Sequence[Begun] = ()) -> dict[str, Any]:
+    """`opsbot.runbook/1`; `changes` are those that were begun."""
     return {
         "schema": "opsbot.runbook/1", "id": run.id if run.number else None, "runbook": run.runbook, "title": run.title,
         "environment": run.environment, "region": run.region, "at": stamp(run.at), "state": run.state.value,
@@ -150,6 +200,9 @@ def as_json(run: RunbookRun, code: int) -> dict[str, Any]:
         "plan": {"digest": run.digest, "changes": [_write_json(write) for write in run.writes],
                  "approve": {"by": list(run.approve.by), "minutes": run.approve.expires.total_seconds() / 60},
                  "approved_by": run.approval.actor.name if run.approval else None} if run.writes else None,
+        "why": run.why or None,
+        "made": [{"step": one.step, "state": one.state.value, "at": stamp(one.at), "why": one.why or None,
+                  "back_at": stamp(one.back_at) if one.back_at else None} for one in changes],
     }  # fmt: skip
 
 

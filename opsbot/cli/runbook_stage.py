@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from opsbot.aws import Aws
     from opsbot.config import Config
     from opsbot.home import Home
+    from opsbot.model.actor import Actor
     from opsbot.model.environment import Environment
     from opsbot.model.finding import Finding
     from opsbot.model.probe import ProbeResult
-    from opsbot.model.runbook import Runbook, RunbookRun
+    from opsbot.model.runbook import Runbook, RunbookRun, StepState
+    from opsbot.runbooks.hand import Hand
     from opsbot.runbooks.reading import Draft
     from opsbot.store.sql import SqlStore
 
@@ -85,6 +87,35 @@ def draft(place: Home, name: str) -> Draft:
 def book(place: Home, name: str) -> Runbook:
     """Raises RunbookError with everything that is wrong with it."""
     return draft(place, name).runbook
+
+
+def page_of(place: Home, run: RunbookRun) -> Runbook:
+    """The runbook of a run as it is now. Raises RunbookError, also if there is none any more."""
+    from opsbot.errors import RunbookError
+
+    try:
+        return book(place, run.runbook)
+    except click.BadParameter:
+        raise RunbookError(f"there is no runbook {run.runbook} any more") from None
+
+
+@contextmanager
+def hand(
+    there: Stage, run: RunbookRun, actor: Actor, pause: Callable[[float], None],
+    tell: Callable[[str, StepState | None], None],
+) -> Iterator[Hand]:  # fmt: skip
+    """What carrying out a run takes, in the place where it was planned."""
+    from opsbot import app
+    from opsbot.aws.inspecting import Hands
+    from opsbot.cli.runbook_timeline import tidings
+    from opsbot.runbooks.hand import Hand
+
+    with there.bench(there.environment(run.environment), run.region, app.now()) as bench:
+        yield Hand(
+            journal=there.store.journal(), audit=there.store.audit(), actuator=Hands(app.secret), bench=bench,
+            actor=actor, now=app.now, pause=pause, tell=tell,
+            tidings=tidings(there.store, app.on_paper(there.config), actor),
+        )  # fmt: skip
 
 
 def finding(store: SqlStore, key: str) -> Finding:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ if TYPE_CHECKING:
     from opsbot.model.actor import Actor
     from opsbot.model.incident import Incident
     from opsbot.model.message import Message
-    from opsbot.model.runbook import RunbookRun
+    from opsbot.model.runbook import Begun, RunbookRun
     from opsbot.ports import Channel
+    from opsbot.ports.incidents import Tidings
+    from opsbot.render.blockkit import Json
     from opsbot.store.sql import SqlStore
 
 _LINES, _COLUMNS = 80, 140
@@ -34,12 +37,51 @@ def tell(store: SqlStore, run: RunbookRun, channels: Mapping[str, Channel]) -> N
 
 
 def replies(store: SqlStore, incident: Incident, run: RunbookRun, channels: Mapping[str, Channel]) -> Iterator[Message]:
-    """One message for each thread in which people were told of the incident's alerts, and that is open still."""
+    """What it saw, once for each thread in which people were told of the incident's alerts, and that is open still."""
+    from opsbot.render.runbook import said, slack
+
+    yield from _in_threads(store, incident, run, channels, said(run), slack(run))
+
+
+def tidings(store: SqlStore, channels: Mapping[str, Channel], who: Actor) -> Callable[..., Tidings | None]:
+    """How the people of a run's incident are told what became of its changes: in the timeline and in those threads."""
+
+    def told(run: RunbookRun, changes: Sequence[Begun] = ()) -> Tidings | None:
+        from opsbot import app, incidents
+        from opsbot.model.incident import EntryKind
+        from opsbot.ports.incidents import Tidings
+        from opsbot.render import runbook_change as render
+
+        incident = store.incidents().incident(run.incident) if run.incident else None
+        if incident is None:
+            return None
+        said = render.said(run, who)
+        lines = [line for step in render.steps(run, changes) for line in step]
+        by = incidents.By(actor=who, now=app.now())
+        messages = _in_threads(store, incident, run, channels, said, render.slack(run, changes, who))
+        loud = _everywhere(store, incident, run, channels, said, lines) if _by_force(run) else ()
+        return Tidings(
+            incident=incident.number, change=incidents.noted(by, said, EntryKind.CHANGE, lines[:_LINES]),
+            act=by.act("runbook", run=run.id), messages=(*messages, *loud),
+        )  # fmt: skip
+
+    return told
+
+
+def _by_force(run: RunbookRun) -> bool:
+    """Whether it was just said that it is carried out without an approval."""
+    from opsbot.model.runbook import RunState
+
+    return run.state is RunState.APPROVED and bool(run.approval and run.approval.reason)
+
+
+def _in_threads(
+    store: SqlStore, incident: Incident, run: RunbookRun, channels: Mapping[str, Channel], said: str, body: Json
+) -> Iterator[Message]:
     import orjson
 
     from opsbot import app
     from opsbot.model.message import Format, Message
-    from opsbot.render.runbook import said, slack
     from opsbot.runner import new_id
 
     now = app.now()
@@ -48,9 +90,28 @@ def replies(store: SqlStore, incident: Incident, run: RunbookRun, channels: Mapp
         card = _card(store, key, name) if channel and channel.format is Format.SLACK else ""
         if channel and card:
             yield Message(
-                id=new_id(now), key=f"{incident.id}/{run.id}", channel=name, to=channel.to, subject=said(run),
-                body=orjson.dumps(slack(run)), created_at=now, reply_to=card, priority=incident.priority,
+                id=new_id(now), key=f"{incident.id}/{run.id}", channel=name, to=channel.to, subject=said,
+                body=orjson.dumps(body), created_at=now, reply_to=card, priority=incident.priority,
             )  # fmt: skip
+
+
+def _everywhere(
+    store: SqlStore, incident: Incident, run: RunbookRun, channels: Mapping[str, Channel], said: str,
+    lines: Sequence[str],
+) -> Iterator[Message]:  # fmt: skip
+    """A message of its own in every channel that was told of the incident; where the channel keeps incidents of its own, in
+    the one that is open for it."""
+    from opsbot import app
+    from opsbot.outbox import telling
+    from opsbot.runner import new_id
+
+    now = app.now()
+    for key, name in _told(store, incident):
+        if channel := channels.get(name):
+            told = telling.of_words(
+                new_id(now), key, name, channel, f"{incident.id}, {said}", "\n".join([said, *lines]), now
+            )
+            yield replace(told, key=f"{incident.id}/{run.id}/break-glass", priority=incident.priority)
 
 
 def _told(store: SqlStore, incident: Incident) -> list[tuple[str, str]]:

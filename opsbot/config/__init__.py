@@ -83,7 +83,7 @@ class JobConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What config.toml says. `checks` and `channels` are raw tables; `coverage_min` of the defaults is in percent,
-    `store_password` a reference or ""."""
+    `store_password` a reference or "". `break_glass`: for a P0 a plan may be carried out without an approval."""
 
     timezone: str
     defaults: Defaults
@@ -99,6 +99,7 @@ class Config:
     budgets: tuple[OwnBudget, ...] = ()
     probes: tuple[ProbeTable, ...] = ()
     policy: Policy = field(default_factory=Policy)
+    break_glass: bool = False
     daemon: DaemonTable = field(default_factory=DaemonTable)
     web: WebTable = field(default_factory=WebTable)
 
@@ -210,6 +211,7 @@ def _config(file: File) -> Config:
         ),
         budgets=budgets(file.budgets),
         probes=file.probes,
+        break_glass=file.runbooks.break_glass,
         daemon=file.daemon,
         web=file.web,
     )

@@ -11,7 +11,7 @@ from opsbot.config.budgets import BudgetTable
 from opsbot.config.maintenance import MaintenanceTable
 from opsbot.config.probes import ProbeTable
 from opsbot.config.routes import AlertsTable, DependencyTable, RouteTable
-from opsbot.config.serving import BlackoutTable, DaemonTable, JobTable, WebTable
+from opsbot.config.serving import BlackoutTable, DaemonTable, JobTable, RunbooksTable, WebTable
 from opsbot.config.types import (
     Absent,
     Account,
@@ -182,6 +182,7 @@ class File(Table):
         default=(), description="Alerts that follow from others, and are not told while those fire."
     )
     alerts: AlertsTable = Field(default=AlertsTable(), description="How much patience alerts have.")
+    runbooks: RunbooksTable = Field(default=RunbooksTable(), description="What runbooks may do.")
     daemon: DaemonTable = Field(default=DaemonTable(), description="How `opsbot serve` behaves.")
     web: WebTable = Field(default=WebTable(), description="The daemon's own web page.")
 

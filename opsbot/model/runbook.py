@@ -132,6 +132,7 @@ class Write:
 
     `before` and `after` are told to people and `before` is held against the world again before the change; `key` is
     the target that one change at a time may touch; `undo` the action and arguments that take it back, "" for none.
+    `lasts` is after how long opsbot takes it back by itself, None for never.
     """
 
     step: str
@@ -146,16 +147,32 @@ class Write:
     undo_says: str = ""
     verify: Verify | None = None
     refused: str = ""
+    lasts: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A change as the journal has it, written down before its call. `before` is what its target was like right then, None
+    where an older opsbot noted it; `back_at` is when opsbot takes it back by itself, None where it does not any more."""
+
+    step: str
+    state: StepState
+    at: datetime
+    why: str = ""
+    before: Answer | None = None
+    back_at: datetime | None = None
 
 
 class RunState(StrEnum):
-    """LOOKED is a run that only read. UNKNOWN: it ended in the middle of a change, and nobody could tell what came of it."""
+    """LOOKED is a run that only read. APPLYING and ROLLING_BACK are under way, or ended in the middle. UNKNOWN: it ended in
+    the middle of a change, and nobody could tell what came of it."""
 
     LOOKED = "looked"
     PLANNED = "planned"
     APPROVED = "approved"
     APPLYING = "applying"
     APPLIED = "applied"
+    ROLLING_BACK = "rolling back"
     FAILED = "failed"
     ROLLED_BACK = "rolled back"
     VOID = "void"

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from opsbot.audit import Act, Head, Sealed
 from opsbot.model.incident import Entry, Incident, IncidentState
 from opsbot.model.message import Message
-from opsbot.model.runbook import Approval, RunbookRun, RunState, StepState
+from opsbot.model.runbook import Answer, Approval, Begun, RunbookRun, RunState, StepState
 
 Changed = tuple[Incident, tuple[Entry, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tidings:
+    """What the people of an incident are told, in the transaction of what it tells of: rows of its timeline, and messages."""
+
+    incident: int
+    change: Callable[[Incident], Changed]
+    act: Act
+    messages: Sequence[Message] = ()
 
 
 class Incidents(Protocol):
@@ -60,7 +71,10 @@ class Audit(Protocol):
 
 
 class Journal(Protocol):
-    """Runbook runs. Every method is one transaction and raises StoreError, and RunbookError where it refuses."""
+    """Runbook runs. Every method is one transaction and raises StoreError, and RunbookError where it refuses.
+
+    Whoever carries a run out holds it until a moment, and says that moment whenever it goes on: it is refused as soon as
+    somebody else has taken the run over, however long it stood still."""
 
     def keep(self, run: RunbookRun, act: Act) -> RunbookRun:
         """A new run, with its number."""
@@ -70,7 +84,7 @@ class Journal(Protocol):
     def runs(self, limit: int = 50) -> tuple[RunbookRun, ...]:
         """Newest first."""
 
-    def approve(self, number: int, approval: Approval, act: Act) -> RunbookRun:
+    def approve(self, number: int, approval: Approval, act: Act, tidings: Tidings | None = None) -> RunbookRun:
         """PLANNED becomes APPROVED, once."""
 
     def begin(
@@ -79,19 +93,50 @@ class Journal(Protocol):
         """APPROVED becomes APPLYING, with every target locked; refused where another run has one of them, or where one
         was changed `most` times in `per` already."""
 
-    def held(self, number: int, now: datetime) -> bool:
-        """Whether whoever carries it out may still be at it."""
+    def take_back(self, number: int, targets: Sequence[str], now: datetime, lease: timedelta, act: Act) -> RunbookRun:
+        """A run that is over becomes ROLLING_BACK, with these targets locked; refused where another run has one."""
 
-    def note(self, number: int, step: str, target: str, now: datetime, act: Act) -> None:
-        """This change is about to be made. Refused if that was noted before: no change is made twice."""
+    def take_over(self, number: int, now: datetime, lease: timedelta) -> RunbookRun:
+        """Hold a run that ended in the middle, to look what came of it; refused while somebody else holds it."""
+
+    def renew(self, number: int, held: datetime, until: datetime) -> None:
+        """Hold it longer than until `held`; refused if somebody has taken it over."""
+
+    def let_go(self, number: int, held: datetime, now: datetime) -> None:
+        """Whoever held it until `held` is not at it any more; nothing happens if it is over."""
+
+    def held_until(self, number: int, now: datetime) -> datetime | None:
+        """Until when whoever carries it out may still be at it; None if nobody is."""
+
+    def note(
+        self, number: int, held: datetime, step: str, target: str, now: datetime, act: Act, *,
+        before: Answer | None = None, back_at: datetime | None = None, again: bool = False,
+    ) -> None:  # fmt: skip
+        """This change is about to be made. Refused if that was noted before: no change is made twice. `again`: unless it is
+        known that it was not made."""
 
     def settle(
         self, number: int, step: str, state: StepState, now: datetime, act: Act, *, request_id: str = "", why: str = ""
     ) -> None:
         """What came of it."""
 
-    def changes(self, number: int) -> tuple[tuple[str, StepState, str], ...]:
-        """Step, state and why of each change that was begun, in that order."""
+    def changes(self, number: int) -> tuple[Begun, ...]:
+        """Each change that was begun, in that order."""
 
-    def end(self, number: int, state: RunState, why: str, now: datetime, act: Act) -> RunbookRun:
-        """The run is over: its targets are free again."""
+    def end(
+        self, number: int, state: RunState, why: str, now: datetime, act: Act, *,
+        held: datetime | None = None, tidings: Tidings | None = None,
+    ) -> RunbookRun:  # fmt: skip
+        """The run is over: its targets are free again. Refused if it was `held` and somebody has taken it over."""
+
+    def stranded(self, since: datetime) -> tuple[RunbookRun, ...]:
+        """Runs that ended in the middle: nobody is at them since then."""
+
+    def due(self, now: datetime) -> tuple[tuple[RunbookRun, Begun], ...]:
+        """Changes that are to be taken back by now, of runs at which nobody is."""
+
+    def last_changed(self, target: str) -> int | None:
+        """The run that changed it last, as far as is known."""
+
+    def put_off(self, number: int, step: str, until: datetime | None) -> None:
+        """It is taken back by itself then; None is not any more."""

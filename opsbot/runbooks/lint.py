@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from difflib import get_close_matches
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from opsbot.actions import ACTIONS
 from opsbot.errors import Problem
@@ -59,7 +60,7 @@ def _wrong(step: Step, known: set[str]) -> Iterator[str]:
 
 def _arguments(step: Step) -> Iterator[str]:
     action = ACTIONS[step.uses]
-    fields = action.given.model_fields
+    fields = {one.alias or name: one for name, one in action.given.model_fields.items()}
     for name in step.given:
         if name not in fields:
             near = get_close_matches(name, fields, n=1)
@@ -72,13 +73,22 @@ def _arguments(step: Step) -> Iterator[str]:
     try:
         action.parse(step.given)
     except ValidationError as error:
-        yield from (f"with.{'.'.join(map(str, one['loc']))}: {told(one['msg'])}" for one in error.errors())
+        yield from (f"with.{wrong(one)}" for one in error.errors())
 
 
-def told(message: str) -> str:
-    """pydantic's sentence as ours."""
-    text = message.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+def wrong(error: ErrorDetails) -> str:
+    """pydantic's complaint as ours: where, what was expected, what was found."""
+    at, found = ".".join(map(str, error["loc"])), repr(error["input"])[:80]
+    match error["type"]:
+        case "string_pattern_mismatch":
+            return f"{at}: expected what matches {error['ctx']['pattern']}, got {found}"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return f"{at}: expected a whole number, got {found}"
+        case "missing":
+            return f"{at}: it is missing"
+        case _:
+            text = error["msg"].removeprefix("Value error, ")
+            return f"{at}: {text[:1].lower() + text[1:]}"
 
 
 def _names(step: Step, known: set[str]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from opsbot.model.environment import Environment
 from opsbot.model.runbook import OnFailure, Param, Runbook, Step, StepState, Took, Value
 from opsbot.ports.remote import Inspector
 from opsbot.runbooks import filling
-from opsbot.runbooks.lint import told
+from opsbot.runbooks.lint import wrong
 
 # What an answer of an unexpected shape raises: AWS's answers are untrusted.
 _SHAPE = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
@@ -171,8 +171,7 @@ def look(step: Step, given: Mapping[str, Any], bench: Bench, began: float) -> To
     try:
         answer = action.look(bench, action.parse(given))
     except ValidationError as error:
-        first = error.errors()[0]
-        return ended(StepState.FAILED, f"{'.'.join(map(str, first['loc']))}: {told(first['msg'])}")
+        return ended(StepState.FAILED, wrong(error.errors()[0]))
     except OpsbotError as error:
         return ended(StepState.FAILED, error.message, error.hint)
     except _SHAPE as error:

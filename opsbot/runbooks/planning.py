@@ -7,29 +7,34 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from opsbot.actions import ACTIONS, Intent
+from opsbot.actions import ACTIONS, Bench, Intent
 from opsbot.model.runbook import Answer, Approve, Runbook, RunbookRun, Step, StepState, Took, Value, Write
 
 
-def planned(book: Runbook, took: tuple[Took, ...], given: Mapping[str, Mapping[str, Any]]) -> tuple[Write, ...]:
+def planned(
+    book: Runbook, took: tuple[Took, ...], given: Mapping[str, Mapping[str, Any]], bench: Bench
+) -> tuple[Write, ...]:
     """The changes that the steps looked at would make, in the order of the page; refused ones too, with the reason."""
     steps = {step.id: step for step in book.steps}
     return tuple(
-        write(steps[one.step], given[one.step], one.answer)
+        write(steps[one.step], given[one.step], one.answer, bench)
         for one in took
         if one.state is StepState.PLANNED and one.answer is not None
     )
 
 
-def write(step: Step, given: Mapping[str, Any], seen: Answer) -> Write:
+def write(step: Step, given: Mapping[str, Any], seen: Answer, bench: Bench) -> Write:
     told = intent(step.uses, given, seen)
     return Write(
         step=step.id, uses=step.uses, given=plain(given), calls=told.calls, before=told.before, after=told.after,
-        key=told.key, undo=told.undo, undo_given=plain(told.undo_given), undo_says=told.undo_says, verify=step.verify,
-        refused=told.refused,
+        key=f"{_place(bench)}/{told.key}", undo=told.undo, undo_given=plain(told.undo_given), undo_says=told.undo_says, verify=step.verify,
+        refused=told.refused, lasts=told.lasts,
     )  # fmt: skip
+
+
+def _place(bench: Bench) -> str:
+    """Where a target's name means one thing: the account, which several environments may share, and the region."""
+    return f"{bench.environment.account_id or bench.environment.name}/{bench.region}"
 
 
 def intent(uses: str, given: Mapping[str, Any], seen: Answer) -> Intent:
@@ -70,12 +75,7 @@ def digest(run: RunbookRun) -> str:
 
 def _told(one: Write) -> list[Any]:
     verify = one.verify and [one.verify.until, one.verify.every.total_seconds(), one.verify.timeout.total_seconds()]
+    lasts = [one.lasts.total_seconds()] if one.lasts else []
     return [
-        one.step, one.uses, one.given, one.calls, one.before, one.after, one.key, one.undo, one.undo_given, verify,
+        one.step, one.uses, one.given, one.calls, one.before, one.after, one.key, one.undo, one.undo_given, verify, *lasts,
     ]  # fmt: skip
-
-
-def explained(error: ValidationError) -> str:
-    """The first thing wrong with arguments, in a line."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

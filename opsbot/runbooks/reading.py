@@ -26,6 +26,7 @@ _PARAM = ("from", "kind", "pattern", "default", "about")
 _LIMITS = ("timeout", "max_runs")
 _APPROVE = ("by", "not_requester", "expires")
 _VERIFY = ("until", "every", "timeout")
+_NO_ORDER = "steps have no order to jump in: what a step waits for is what its when: and with: name"
 BUILT_IN = ("environment", "region", "account", "tenant", "resource", "kind", "check")
 """What every runbook knows without asking, as far as its environment and its finding tell it."""
 
@@ -184,7 +185,7 @@ def _step(draft: Draft, text: str, line: int) -> None:
         given = {}
     failing = told.get("on_failure", "continue")
     if failing not in tuple(OnFailure):
-        draft.wrong(line, f"{at}: on_failure: expected {' or '.join(OnFailure)}, got {failing!r}")
+        draft.wrong(line, f"{at}: on_failure: expected {' or '.join(OnFailure)}, got {failing!r}; {_NO_ORDER}")
         failing = "continue"
     draft.steps.append(
         Step(

@@ -29,7 +29,7 @@ def run(start: Start, bench: Bench, tell: Callable[[Took], None]) -> RunbookRun:
     shared = replace(bench, inspector=Once(bench.inspector))
     going = Round(book=start.book, bench=shared, names=names, tell=tell)
     took = going.run()
-    writes = planning.planned(start.book, took, going.given)
+    writes = planning.planned(start.book, took, going.given, bench)
     wanted = tuple(one for one in writes if not one.refused)
     refused = {one.step: one.refused for one in writes if one.refused}
     run = RunbookRun(

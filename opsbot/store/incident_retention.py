@@ -15,7 +15,7 @@ from opsbot.store.engine import in_turn, writing
 INCIDENTS = timedelta(days=800)
 """After one was opened, if it is resolved: two years and a bit, so that this year's can be held against the last."""
 RUNS = timedelta(days=400)
-_AT_WORK = (RunState.APPLYING.value, RunState.UNKNOWN.value)
+_AT_WORK = (RunState.APPLYING.value, RunState.ROLLING_BACK.value, RunState.UNKNOWN.value)
 _BATCH = 50
 
 

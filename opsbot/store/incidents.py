@@ -16,6 +16,7 @@ from opsbot.model.actor import Actor
 from opsbot.model.incident import ACTIVE, Entry, EntryKind, Incident, IncidentState
 from opsbot.model.message import Message
 from opsbot.model.status import Priority
+from opsbot.ports.incidents import Tidings
 from opsbot.store import incidents_tables as t
 from opsbot.store import lines, rows
 from opsbot.store.audit import add
@@ -118,6 +119,22 @@ def keep(db: Connection, changed: Incident, entries: Sequence[Entry], act: Act) 
     _write(db, after, entries)
     add(db, replace(act, about=after.id))
     return after
+
+
+def queue(db: Connection, tidings: Tidings | None) -> None:
+    """The first half of telling, before a transaction has any other turn: all take their turns in one order."""
+    if tidings is not None:
+        lines.queue(db, tidings.messages)
+        in_turn(db, "incidents")
+
+
+def tell(db: Connection, tidings: Tidings | None) -> None:
+    """The second half. An incident that was dropped meanwhile stops nothing."""
+    if tidings is None:
+        return
+    found = db.execute(select(t.incident).where(t.incident.c.number == tidings.incident)).mappings().first()
+    if found is not None:
+        keep(db, *tidings.change(_read(found)), tidings.act)
 
 
 def at_work(db: Connection) -> tuple[Incident, ...]:

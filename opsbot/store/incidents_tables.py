@@ -46,6 +46,7 @@ runbook_run = Table(
     Column("lease_until", BigInteger),
     Column("body", Text, nullable=False),
     Index("ix_runbook_run_at", "at"),
+    Index("ix_runbook_run_lease", "lease_until"),
 )
 
 # A row stands here before its call is made: whoever finds it there does not make the call again.
@@ -60,8 +61,11 @@ runbook_change = Table(
     Column("ended_at", BigInteger),
     Column("request_id", Text, nullable=False),
     Column("why", Text, nullable=False),
+    Column("before", Text),
+    Column("back_at", BigInteger),
     PrimaryKeyConstraint("run", "step", name="pk_runbook_change"),
     Index("ix_runbook_change_target", "target", "began_at"),
+    Index("ix_runbook_change_back", "back_at"),
 )
 
 # One change of one target at a time.

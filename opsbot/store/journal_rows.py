@@ -12,6 +12,7 @@ from opsbot.model.runbook import (
     Answer,
     Approval,
     Approve,
+    Begun,
     RunbookRun,
     RunState,
     StepState,
@@ -94,20 +95,38 @@ def _read_approval(body: dict[str, Any]) -> Approval:
 
 def _took(one: Took) -> dict[str, Any]:
     body = {name: getattr(one, name) for name in ("step", "uses", "seconds", "why", "hint")}
-    answer = one.answer
-    told = answer and {
-        "headline": answer.headline, "rows": answer.rows, "values": dict(answer.values), "alarming": answer.alarming
-    }  # fmt: skip
-    return {**body, "state": one.state.value, "answer": told}
+    return {**body, "state": one.state.value, "answer": _answer(one.answer) if one.answer else None}
+
+
+def _answer(one: Answer) -> dict[str, Any]:
+    return {"headline": one.headline, "rows": one.rows, "values": dict(one.values), "alarming": one.alarming}
 
 
 def _read_took(body: dict[str, Any]) -> Took:
     told = body.pop("answer")
-    answer = told and Answer(
+    return Took(**{**body, "state": StepState(body["state"])}, answer=_read_answer(told) if told else None)
+
+
+def _read_answer(told: dict[str, Any]) -> Answer:
+    return Answer(
         headline=told["headline"], rows=tuple(map(tuple, told["rows"])), values=_frozen(told["values"]),
         alarming=told["alarming"],
     )  # fmt: skip
-    return Took(**{**body, "state": StepState(body["state"])}, answer=answer)
+
+
+def seen(answer: Answer | None) -> str | None:
+    """What a change found before it was made, as its row keeps it."""
+    return rows.text(orjson.dumps(_clean(_answer(answer))).decode()) if answer else None
+
+
+def begun(found: rows.Row) -> Begun:
+    """A row of the journal's changes."""
+    at: Any = rows.moment(found["began_at"])
+    before = found["before"] and _read_answer(orjson.loads(found["before"]))
+    return Begun(
+        step=found["step"], state=StepState(found["state"]), at=at, why=found["why"], before=before or None,
+        back_at=rows.moment(found["back_at"]),
+    )  # fmt: skip
 
 
 _WRITE = ("step", "uses", "calls", "key", "undo", "undo_says", "refused")
@@ -125,6 +144,7 @@ def _write(one: Write) -> dict[str, Any]:
         "after": one.after,
         "undo_given": dict(one.undo_given),
         "verify": verify,
+        "lasts": one.lasts and one.lasts.total_seconds(),
     }
 
 
@@ -140,6 +160,7 @@ def _read_write(body: dict[str, Any]) -> Write:
         after=tuple((word, value) for word, value in body["after"]),
         undo_given=_frozen(body["undo_given"]),
         verify=verify,
+        lasts=timedelta(seconds=body["lasts"]) if body.get("lasts") else None,
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from opsbot.aws import Aws
+from opsbot.aws.inspecting import Hands
 from opsbot.replica import scenario
 from opsbot.replica.doings import Doings
 from opsbot.replica.server import Running, serve
@@ -33,6 +33,12 @@ def aws() -> Iterator[Aws]:
         yield aws
 
 
+@pytest.fixture(scope="session")
+def hands() -> Hands:
+    """One for all: signing in costs a test more than what it is signed in for."""
+    return Hands(lambda _: "opsbot-demo")
+
+
 @pytest.fixture
 def cloud(replica: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     """The embedded AWS as nobody has changed it; an operation that it does not know fails the test."""
@@ -53,7 +59,7 @@ def cloud(replica: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
 
 
 @pytest.fixture
-def stage(world: World, cloud: Running, aws: Aws, tmp_path: Path) -> Iterator[Stage]:
-    store = fresh(tmp_path / "opsbot.db")
-    yield Stage(world=world, store=store, aws=aws)
+def stage(world: World, cloud: Running, aws: Aws, hands: Hands) -> Iterator[Stage]:
+    store = fresh()
+    yield Stage(world=world, store=store, aws=aws, hands=hands)
     store.close()

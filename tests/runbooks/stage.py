@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from opsbot.actions import Bench
 from opsbot.aws import Aws
@@ -14,8 +15,10 @@ from opsbot.model.environment import Environment
 from opsbot.model.probe import ProbeResult, ProbeState
 from opsbot.model.runbook import Runbook, RunbookRun, StepState, Took
 from opsbot.replica.world import World
-from opsbot.runbooks import applying, approving, knowing, lint, running
+from opsbot.runbooks import applying, approving, knowing, lint, running, undoing
+from opsbot.runbooks.hand import Hand
 from opsbot.store.sql import SqlStore
+from tests.runbooks.crashing import Places, Watched
 
 NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 ANA = Actor(login="ana@laptop", arn="arn:aws:iam::100000000001:user/ana")
@@ -53,9 +56,11 @@ class Stage:
     world: World
     store: SqlStore
     aws: Aws
+    hands: Hands
     now: datetime = NOW
     said: list[str] = field(default_factory=list)
     waits: int = 0
+    places: Places = field(default_factory=Places)
 
     def environment(self, name: str) -> Environment:
         spec = next(one for one in self.world.environments if one.name == name)
@@ -87,17 +92,23 @@ class Stage:
         return approving.approve(self.store.journal(), self.store.audit(), self.kept(run), who, self.now)
 
     def apply(self, run: RunbookRun, text: str = ROLL_BACK) -> RunbookRun:
-        return self._hand(run, lambda hand: applying.apply(hand, self.kept(run), read(text)))
+        return self._hand(run, lambda hand: applying.apply(hand, self.kept(run), lambda: read(text)))
 
     def rollback(self, run: RunbookRun) -> RunbookRun:
-        return self._hand(run, lambda hand: applying.rollback(hand, self.kept(run)))
+        return self._hand(run, lambda hand: undoing.rollback(hand, self.kept(run)))
 
-    def _hand(self, run: RunbookRun, do: Callable[[applying.Hand], RunbookRun]) -> RunbookRun:
-        hand = applying.Hand(
-            journal=self.store.journal(), audit=self.store.audit(), actuator=Hands(lambda _: "opsbot-demo"),
-            bench=self.bench(run.environment), actor=ANA, now=lambda: self.now, pause=self._pause, tell=self._hear,
+    def _hand(self, run: RunbookRun, do: Callable[[Hand], RunbookRun]) -> RunbookRun:
+        return do(self.hand(run))
+
+    def hand(self, run: RunbookRun, actor: Actor = ANA) -> Hand:
+        """Ana's, with what may die in it."""
+        watched: list[Any] = [
+            Watched(one, self.places) for one in (self.store.journal(), self.store.audit(), self.hands)
+        ]
+        return Hand(
+            journal=watched[0], audit=watched[1], actuator=watched[2], bench=self.bench(run.environment), actor=actor,
+            now=lambda: self.now, pause=self._pause, tell=self._hear,
         )  # fmt: skip
-        return do(hand)
 
     def _pause(self, seconds: float) -> None:
         self.waits += 1
@@ -112,7 +123,7 @@ class Stage:
         return found
 
     def states(self, run: RunbookRun) -> dict[str, StepState]:
-        return {step: state for step, state, _ in self.store.journal().changes(run.number)}
+        return {one.step: one.state for one in self.store.journal().changes(run.number)}
 
     def acts(self) -> list[str]:
         return [row.act.what for row in self.store.audit().rows()]

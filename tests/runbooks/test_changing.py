@@ -24,6 +24,7 @@ from opsbot.store.engine import writing
 from tests.runbooks.stage import ANA, BO, NOW, ROLL_BACK, Stage, edited, only
 
 WHERE = "unilux-prod"
+PLACE = "203000000001/eu-central-1/"
 
 
 def test_a_rollout_that_fails_is_planned_approved_rolled_back_healed_and_taken_back(
@@ -34,7 +35,7 @@ def test_a_rollout_that_fails_is_planned_approved_rolled_back_healed_and_taken_b
     assert run.state is RunState.PLANNED
     assert (write.calls, write.key) == (
         "ecs:UpdateService lecture/quiz-api taskDefinition=quiz-api:41",
-        "ecs/lecture/quiz-api",
+        f"{PLACE}ecs/lecture/quiz-api",
     )
     assert dict(write.before)["task definition"] == "quiz-api:42"
     assert dict(write.after)["task definition"] == "quiz-api:41"
@@ -152,7 +153,7 @@ def test_two_runs_never_change_the_same_target_at_once(stage: Stage) -> None:
     for run in (first, second):
         stage.approve(run)
     told = act("runbook.apply", first, ANA, NOW)
-    lock = ["ecs/lecture/quiz-api"], NOW, timedelta(minutes=5), 2, timedelta(hours=1)
+    lock = [f"{PLACE}ecs/lecture/quiz-api"], NOW, timedelta(minutes=5), 2, timedelta(hours=1)
     journal.begin(first.number, *lock, told)
     with pytest.raises(RunbookError, match=r"ecs/lecture/quiz-api is being changed by R-1"):
         journal.begin(second.number, *lock, told)
@@ -174,8 +175,8 @@ def test_a_death_in_the_middle_is_found_out_by_looking_and_nothing_is_made_twice
     run = stage.run(ROLL_BACK, WHERE, resource="quiz-api")
     stage.approve(run)
     journal, told = stage.store.journal(), act("runbook.apply", run, ANA, NOW)
-    journal.begin(run.number, ["ecs/lecture/quiz-api"], NOW, timedelta(minutes=5), 2, timedelta(hours=1), told)
-    journal.note(run.number, "back", "ecs/lecture/quiz-api", NOW, told)
+    journal.begin(run.number, [f"{PLACE}ecs/lecture/quiz-api"], NOW, timedelta(minutes=5), 2, timedelta(hours=1), told)
+    journal.note(run.number, NOW + timedelta(minutes=5), "back", f"{PLACE}ecs/lecture/quiz-api", NOW, told)
     if called:
         from opsbot.aws.inspecting import Hands
 
@@ -189,12 +190,12 @@ def test_a_death_in_the_middle_is_found_out_by_looking_and_nothing_is_made_twice
     assert stage.apply(run).state is state
     assert stage.states(run) == {"back": step}
     assert len(cloud.state.doings.events) == calls
-    with pytest.raises(RunbookError, match="no change is made twice"):
-        journal.note(run.number, "back", "ecs/lecture/quiz-api", NOW, told)
+    with pytest.raises(RunbookError, match="another has taken over"):
+        journal.note(run.number, NOW + timedelta(minutes=5), "back", f"{PLACE}ecs/lecture/quiz-api", NOW, told)
 
 
 def test_what_did_not_help_twice_is_not_tried_a_third_time(stage: Stage) -> None:
-    target = ["ecs/lecture/quiz-api"]
+    target = [f"{PLACE}ecs/lecture/quiz-api"]
     journal = stage.store.journal()
     for turn in range(3):
         run = stage.run(ROLL_BACK, WHERE, resource="quiz-api")
@@ -205,7 +206,7 @@ def test_what_did_not_help_twice_is_not_tried_a_third_time(stage: Stage) -> None
                 stage.apply(run)
             break
         journal.begin(run.number, target, NOW, timedelta(minutes=5), 2, timedelta(hours=1), told)
-        journal.note(run.number, "back", target[0], NOW, told)
+        journal.note(run.number, NOW + timedelta(minutes=5), "back", target[0], NOW, told)
         journal.end(run.number, RunState.FAILED, "", NOW, told)
 
 

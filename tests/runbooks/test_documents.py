@@ -66,7 +66,7 @@ def test_the_role_that_changes_may_do_that_and_nothing_else() -> None:
         for one in policy.remedying(writes(["ecs.scale", "ecs.set_task_definition", "alarms"]))["Statement"]
     }
     assert told["OpsbotRemediate"]["Action"] == ["ecs:UpdateService"]
-    assert told["OpsbotPassRole"]["Condition"] == {"StringEquals": {"iam:PassedToService": list(policy.PASSED_TO)}}
+    assert told["OpsbotPassRole"]["Condition"] == {"StringEquals": {"iam:PassedToService": ["ecs-tasks.amazonaws.com"]}}
     assert policy.remedying(writes(["alarms"]))["Statement"] == []
     looking = ("Describe", "Get", "List", "Lookup", "StartQuery", "StopQuery")
     assert all(one.split(":")[1].startswith(looking) for one in reads(ACTIONS))

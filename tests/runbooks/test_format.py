@@ -70,7 +70,7 @@ def test_a_step_is_read_whole() -> None:
         pytest.param("{id: a, uses: alarms, wth: {}}", '6: wth: unknown key; did you mean "with"?', id="key"),
         pytest.param("{id: a, uses: alarms, with: {prefx: x}}", '6: step a: with.prefx: alarms takes no such argument; did you mean "prefix"?', id="argument"),
         pytest.param("{id: a, uses: ecs.service}", "6: step a: with.service: ecs.service needs it", id="required"),
-        pytest.param("{id: a, uses: ecs.scale, with: {service: x, desired: many}}", "6: step a: with.desired: input should be a valid integer, unable to parse string as an integer", id="type"),
+        pytest.param("{id: a, uses: ecs.scale, with: {service: x, desired: many}}", "6: step a: with.desired: expected a whole number, got 'many'", id="type"),
         pytest.param("{id: a, uses: logs, with: {group: '/ecs/x', since: soon}}", "6: step a: with.since: expected a duration such as 30s, 10m, 24h or 7d, got 'soon'", id="duration"),
         pytest.param("{id: a, uses: ecs.service, with: {service: '{{srvice}}'}}", "6: step a: nobody says what {{srvice}} is: no param, no earlier step", id="name"),
         pytest.param("{id: a, uses: ecs.service, with: {service: '{{service | upper}}'}}", "6: step a: expected {{name}} or {{step.value}}, got '{{service | upper}}'", id="no expressions"),

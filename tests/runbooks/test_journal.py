@@ -10,7 +10,7 @@ import pytest
 from opsbot.actions.telling import clock, number, said, spark
 from opsbot.audit import faults
 from opsbot.errors import RunbookError
-from opsbot.model.runbook import Answer, Approval, RunbookRun, RunState, StepState, Took, Verify, Write
+from opsbot.model.runbook import Answer, Approval, Begun, RunbookRun, RunState, StepState, Took, Verify, Write
 from opsbot.runbooks import planning
 from opsbot.runbooks.approving import act
 from opsbot.store.sql import SqlStore
@@ -60,14 +60,15 @@ def test_each_step_of_a_life_is_taken_once_and_written_down(store: SqlStore) -> 
     with pytest.raises(RunbookError, match="R-1 is approved, expected planned"):
         journal.approve(1, Approval(actor=BO, digest="", at=NOW, until=NOW), told)
     assert journal.begin(1, *lock, told).state is RunState.APPLYING
-    assert (journal.held(1, NOW), journal.held(1, NOW + HOUR)) == (True, False)
+    held = NOW + timedelta(minutes=5)
+    assert (journal.held_until(1, NOW), journal.held_until(1, NOW + HOUR)) == (held, None)
     with pytest.raises(RunbookError, match="is being changed by R-1"):
         journal.begin(2, *lock, told)
-    journal.note(1, "back", "ecs/lecture/quiz-api", NOW, told)
+    journal.note(1, held, "back", "ecs/lecture/quiz-api", NOW, told)
     with pytest.raises(RunbookError, match="no change is made twice"):
-        journal.note(1, "back", "ecs/lecture/quiz-api", NOW, told)
+        journal.note(1, held, "back", "ecs/lecture/quiz-api", NOW, told)
     journal.settle(1, "back", StepState.DONE, NOW, told, request_id="abc")
-    assert journal.changes(1) == (("back", StepState.DONE, ""),)
+    assert journal.changes(1) == (Begun(step="back", state=StepState.DONE, at=NOW),)
     assert journal.end(1, RunState.APPLIED, "", NOW, told).ended_at == NOW
     with pytest.raises(RunbookError, match="was changed by 1 runbook runs in 60 min, and 1 are allowed"):
         journal.begin(2, *lock, told)
