@@ -60,7 +60,9 @@ def next_fire(text: str, after: datetime, zone: ZoneInfo) -> datetime:
 def fires(text: str, after: datetime, zone: ZoneInfo) -> Iterator[datetime]:
     """Every fire strictly after `after`, as `next_fire` has them, in UTC."""
     for fire in CronSim(parse(text), after.astimezone(zone)):
-        yield fire.astimezone(UTC)
+        # Asked in an hour that comes twice it names the first of both, which is over.
+        if (moment := fire.astimezone(UTC)) > after:
+            yield moment
 
 
 def _fields(text: str) -> list[str]:

@@ -42,13 +42,28 @@ def of(one: Seen, now: datetime) -> Iterator[Finding]:
 
 
 def of_flips(seen: Sequence[Seen], flips: Sequence[Flip], now: datetime) -> tuple[Finding, ...]:
-    """One for each probe that changed: as it stands now, or that it is back."""
+    """One for each probe that changed, as it stands now or that it is back; and one for each budget that began to burn, or
+    does no more."""
     first: dict[str, Flip] = {}
+    burnt: dict[str, Flip] = {}
     for flip in flips:
-        first.setdefault(flip.probe, flip)
+        (burnt if flip.reason in slo.SAID else first).setdefault(flip.probe, flip)
     known = {one.probe.name for one in seen} | {PROBER}
-    gone = (_gone(flip, now) for name, flip in first.items() if name not in known)
-    return (*(_changed(one, first[one.probe.name], now) for one in seen), *gone)
+    gone = (_gone(flip, now) for name, flip in (burnt | first).items() if name not in known)
+    changed = (_changed(one, first[one.probe.name], now) for one in seen if one.probe.name in first)
+    return (*changed, *(_burnt(one, now) for one in seen if one.probe.name in burnt), *gone)
+
+
+def _burnt(one: Seen, now: datetime) -> Finding:
+    if one.probe.slo is None:
+        found = _plain(one.probe, "slo", "Service level", now)
+        return replace(found, status=Status.INFO, summary="has no service level any more")
+    found = _level(one, now)
+    if found.status is not Status.OK:
+        failures = tuple(_failure(one))[:_FAILURES_TOLD]
+        return replace(found, evidence=(*found.evidence, ("last_failures", failures))) if failures else found
+    evidence = (*found.evidence, ("recovered", True))
+    return replace(found, status=Status.INFO, summary=f"burns no more, {found.summary}", evidence=evidence)
 
 
 def of_prober(standing: Standing | None, flips: Sequence[Flip], now: datetime) -> Iterator[Finding]:

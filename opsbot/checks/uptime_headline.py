@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opsbot.checks.uptime import Probed
-from opsbot.checks.uptime_findings import failed_expectation, hours
-from opsbot.evaluate import uptime
+from opsbot.checks.uptime_findings import budget, failed_expectation, hours
+from opsbot.checks.uptime_seen import Seen
+from opsbot.evaluate import slo, uptime
 from opsbot.model.finding import Finding
 from opsbot.model.probe import ProbeState
 from opsbot.model.status import Status
@@ -65,6 +66,8 @@ def _alone(found: Finding, all: Probed) -> str:
     one = next(one for one in all.seen if one.probe.name == found.resource)
     standing = one.standing
     name = clip(clean(found.resource), 36)
+    if found.check == "slo":
+        return _spends(name, one)
     if standing is None or (found.status is Status.UNKNOWN and standing.state is not ProbeState.UNSURE):
         return clip(f"{name}: {found.summary}", LIMIT)
     word = "cannot be judged" if standing.state is ProbeState.UNSURE else f"is {standing.state}"
@@ -75,28 +78,46 @@ def _alone(found: Finding, all: Probed) -> str:
     return clip(f"{name} {word}{reason} since {brief(standing.since, all.zone, all.now)}{failed}", LIMIT)
 
 
+def _spends(name: str, one: Seen) -> str:
+    """`api burns its error budget fast: 37 min of 43 min left`."""
+    if one.probe.slo is None or one.level is None or one.level.availability is None:
+        return f"{name} has no known service level"
+    how = slo.SAID[one.burning.reason] if one.burning else "has spent its error budget"
+    return clip(f"{name} {how}: {budget(*uptime.minutes(one.probe.slo, one.level))}", LIMIT)
+
+
 def _changed(all: Probed) -> str:
     own = [f for f in all.findings if f.check == "prober"]
     bad = [f for f in all.findings if f.status in (Status.CRITICAL, Status.WARNING, Status.UNKNOWN) and f not in own]
+    budgets = [f for f in bad if f.check == "slo"]
+    # A probe that changed is the news, and its budget a part of it.
+    bad = [f for f in bad if f not in budgets] or budgets
     back = [f for f in all.findings if ("recovered", True) in f.evidence and f not in own]
     if not bad and own and (own[0].status is Status.UNKNOWN or not back):
         return _own(own[0])
     if not bad:
         if len(back) == 1:
-            return clip(f"{_name(back[0])} is {back[0].summary}", LIMIT)
+            return clip(f"{_name(back[0])} {'is ' if back[0].check != 'slo' else ''}{back[0].summary}", LIMIT)
         if back:
-            return f"{plural(len(back), 'probe')} are up again: {names(back)}"
+            return f"{plural(len({f.resource for f in back}), 'probe')} are {_again(back)}: {names(back)}"
         return clip(f"{_name(all.findings[0])}: {all.findings[0].summary}", LIMIT)
-    also = f"; {count(len(back))} up again" if back else ""
+    also = f"; {count(len(back))} {_again(back)}" if back else ""
     down = [f for f in bad if f.status is Status.CRITICAL]
     if len(bad) == 1:
         return clip(_alone(bad[0], all), LIMIT - len(also)) + also
+    if bad == budgets:
+        return clip(f"{plural(len(bad), 'probe')} spend their error budgets: {names(bad)}", LIMIT - len(also)) + also
     worst = max((f.status for f in bad), key=lambda status: status.rank)
     word = {Status.CRITICAL: "down", Status.WARNING: "degraded"}.get(worst, "not known")
     told = down or [f for f in bad if f.status is worst]
     if len(told) == 1:
         return clip(f"{_alone(told[0], all)}", LIMIT - 18) + f"; {count(len(bad) - 1)} more"
     return clip(f"{plural(len(told), 'probe')} are {word}: {names(told)}", LIMIT - len(also)) + also
+
+
+def _again(back: Sequence[Finding]) -> str:
+    """A probe is up again; a budget that burns no more was never down."""
+    return "well again" if any(f.check == "slo" for f in back) else "up again"
 
 
 def _own(found: Finding) -> str:
@@ -128,7 +149,7 @@ def _name(found: Finding) -> str:
 def _reasons(all: Probed) -> str:
     """What was seen of the one that changed; of several their findings tell."""
     standing = all.seen[0].standing
-    if len(all.findings) > 1 or standing is None or not standing.why:
+    if len(all.findings) > 1 or standing is None or not standing.why or all.findings[0].check == "slo":
         return ""
     why = clip(clean(standing.why), 240).rstrip(".")
     return f"{why[:1].upper()}{why[1:]}."

@@ -90,7 +90,7 @@ def _changes(all: Probed) -> Section:
         title="What changed",
         status=worst(f.status for f in told),
         blocks=(FindingList(findings=tuple(told[:FLIPS]), others=max(0, len(told) - FLIPS)),),
-        aside=plural(len(told), "probe"),
+        aside=plural(len({f.resource for f in told}), "probe"),
     )
 
 

@@ -58,16 +58,45 @@ def look(ctx: Context) -> tuple[Seen, ...]:
 
 
 def _flipped(ctx: Context, kept: Uptime, probes: Sequence[Probe]) -> tuple[Seen, ...]:
-    """Only standings and single samples: a flip is told within seconds."""
+    """Only standings and single samples, and the budgets of those whose burning is told: a flip is told within seconds."""
     standings = kept.standings()
     close = {probe.name for probe in probes[:CLOSELY]}
     period = Period(start=ctx.now - _LONGEST_LOOK_BACK, end=ctx.now)
+    levels = _levels(ctx, kept, probes)
     found = []
     for probe in probes:
         samples = kept.samples(probe.name, period) if probe.name in close else ()
         outages = uptime.outages(probe, samples)
-        found.append(_seen(probe, standings.get(probe.name), samples=samples, outages=outages))
+        known = levels.get(probe.name, {})
+        found.append(_seen(probe, standings.get(probe.name), samples=samples, outages=outages, **known))
     return tuple(found)
+
+
+def _levels(ctx: Context, kept: Uptime, probes: Sequence[Probe]) -> dict[str, dict[str, object]]:
+    burnt = {flip.probe for flip in ctx.flips if flip.reason in slo.SAID}
+    objectives = {probe.name: (probe.slo, probe.every) for probe in probes if probe.slo and probe.name in burnt}
+    if not objectives:
+        return {}
+    longest = max(objective.window for objective, _ in objectives.values())
+    days = read(kept, Period(start=uptime.midnight(ctx.now) - longest, end=ctx.now), list(objectives))
+    fine = _fine(ctx, kept, list(objectives))
+    return {
+        name: _spending(ctx, objective, every, days.get(name, ()), fine.get(name, ()))
+        for name, (objective, every) in objectives.items()
+    }
+
+
+def _fine(ctx: Context, kept: Uptime, names: Collection[str]) -> Buckets:
+    return kept.buckets(Period(start=ctx.now - BURNS - uptime.FIVE, end=ctx.now), uptime.FIVE, names)
+
+
+def _spending(
+    ctx: Context, objective: slo.Objective, every: float, days: Sequence[Bucket], fine: Sequence[Bucket]
+) -> dict[str, object]:
+    return {
+        "level": slo.level(_since(days, ctx.now, objective.window), objective, every),
+        "burning": slo.burning(fine, objective, ctx.now),
+    }
 
 
 def _seen(probe: Probe, standing: Standing | None, **known: object) -> Seen:
@@ -83,7 +112,7 @@ def _all(ctx: Context, kept: Uptime, probes: Sequence[Probe]) -> tuple[Seen, ...
     first = uptime.midnight(ctx.now) - (uptime.DAYS - 1) * uptime.DAY
     days = read(kept, Period(start=first, end=ctx.now), names)
     window = read(kept, ctx.window, names)
-    fine = kept.buckets(Period(start=ctx.now - BURNS, end=ctx.now), uptime.FIVE, names)
+    fine = _fine(ctx, kept, names)
     standings, certificates = kept.standings(), kept.certificates()
     found = [
         _judged(ctx, probe, days.get(probe.name, ()), window.get(probe.name, ()), _before(fine.get(probe.name, ()), ctx.now))
@@ -105,8 +134,7 @@ def _judged(
     ctx: Context, probe: Probe, days: Sequence[Bucket], window: Sequence[Bucket], fine: Sequence[Bucket]
 ) -> Seen:
     week = Period(start=ctx.window.start - WEEK, end=ctx.window.start)
-    objective = probe.slo
-    level = slo.level(_since(days, ctx.now, objective.window), objective, probe.every) if objective else None
+    spending = _spending(ctx, probe.slo, probe.every, days, fine) if probe.slo else {}
     return _seen(
         probe,
         None,
@@ -115,8 +143,7 @@ def _judged(
         latency=uptime.latency(window),
         before=uptime.latency(b for b in days if week.start <= b.start and b.start + b.length <= week.end),
         month=uptime.tally(_since(days, ctx.now, timedelta(days=30))),
-        level=level,
-        burning=slo.burning(fine, objective, ctx.now) if objective else None,
+        **spending,
         hours=uptime.availability(fine, ctx.now),
     )
 

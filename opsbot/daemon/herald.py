@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from opsbot.daemon.duty import Duty
+from opsbot.evaluate import slo
 from opsbot.model.run import Cause, Run, RunState
 from opsbot.model.uptime import Flip
 from opsbot.store.sql import SqlStore
@@ -85,6 +86,6 @@ class Herald:
 def reason(flips: Sequence[Flip]) -> str:
     """`api is down`, or the first few of many."""
     last = {flip.probe: flip for flip in flips}
-    told = [f"{flip.probe} is {flip.after}" for flip in list(last.values())[:_SHOWN]]
+    told = [f"{flip.probe} {slo.SAID.get(flip.reason, f'is {flip.after}')}" for flip in list(last.values())[:_SHOWN]]
     more = len(last) - len(told)
     return ", ".join(told) + (f" and {more} more" if more > 0 else "")

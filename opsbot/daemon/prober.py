@@ -11,21 +11,24 @@ import queue
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from opsbot.daemon.duty import Duty
 from opsbot.daemon.herald import Herald
 from opsbot.daemon.own import Own
 from opsbot.errors import OpsbotError
+from opsbot.evaluate.slo import Objective
 from opsbot.evaluate.standing import PROBER
 from opsbot.model.probe import ProbeResult, ProbeState
 from opsbot.model.uptime import Sample
 from opsbot.prober import wire
 from opsbot.prober.book import HEARTBEAT_EVERY, Book
+from opsbot.prober.burns import REMEMBERED, Burns
 from opsbot.prober.wire import Found, Said
 from opsbot.probes import heartbeat
 from opsbot.probing import Probe
+from opsbot.store.flips import flips
 from opsbot.store.heartbeats import SqlHeartbeats
 from opsbot.store.sql import SqlStore
 
@@ -54,13 +57,15 @@ class Prober:
     ) -> None:
         self._begun_watch = begun
         self._duty, self._uptime, self._herald = duty, store.uptime(), herald
+        self._engine = store.engine
         self._heartbeats = SqlHeartbeats(store.engine)
         self._command, self._environ, self._ended = command, environ, ended
-        self.book = Book(self._uptime)
+        self.book, self._burns = Book(self._uptime), Burns(self._uptime)
         self._child: _Child | None = None
         self._own = Own()
         self._told: tuple[Probe, ...] | None = None
         self._opened: tuple[Probe, ...] | None = None
+        self._objectives: dict[str, Objective] = {}
         # Of several daemons on one database one probes. A term begins each time that it is this one.
         self._watching, self._term, self._opened_term = False, 0, 0
         self._inbox: queue.SimpleQueue[Said] = queue.SimpleQueue()
@@ -105,6 +110,7 @@ class Prober:
         if time.monotonic() - self._rolled >= ROLL_EVERY and probes:
             self._rolled = time.monotonic()
             self._uptime.roll_up(self._duty.now())
+            self.book.note_burns(self._burns.look(probes, self.book.standings, self._duty.now()))
 
     def _stand_watch(self) -> None:
         """Ask whether it is this daemon that probes. Where nothing is probed, somebody still has to say so once."""
@@ -127,7 +133,9 @@ class Prober:
             # What this one knew in an earlier term is written first, and then forgotten.
             self.book.write()
             self.book = Book(self._uptime)
+            self._burns = Burns(self._uptime, flips(self._engine, self._duty.now() - REMEMBERED))
         self.book.open(probes, self._duty.orders.maintenance)
+        self._objectives = {probe.name: probe.slo for probe in probes if probe.slo is not None}
         self._soon = self.book.soon(self._duty.now())
         self._uptime.keep({probe.name for probe in probes} | {PROBER})
         self._heartbeats.expect([probe.name for probe in probes if probe.heartbeat], self._duty.now())
@@ -148,7 +156,7 @@ class Prober:
 
     def _take(self, said: Said) -> None:
         reason, why = self._own.hear(said, time.monotonic())
-        self.book.take(said.found)
+        self._count(said.found)
         self.book.note_prober(self._duty.now(), reason, why)
         self._duty.trouble("prober", *((why,) if why else ()))
 
@@ -157,7 +165,11 @@ class Prober:
             return
         self._beaten = time.monotonic()
         now = self._duty.now()
-        self.book.take(map(_found, heartbeat.look(probes, self._heartbeats.pulses(), now)))
+        self._count([_found(result) for result in heartbeat.look(probes, self._heartbeats.pulses(), now)])
+
+    def _count(self, found: Sequence[Found]) -> None:
+        self.book.take(found)
+        self._burns.take((one.sample for one in found), self._objectives)
 
     def _start(self, probes: tuple[Probe, ...]) -> None:
         self._begun = time.monotonic()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from opsbot.evaluate import histogram
@@ -54,6 +54,11 @@ class Burn:
     long: timedelta
     short: timedelta
 
+    @property
+    def reason(self) -> str:
+        """How a flip names it."""
+        return f"slo.{self.name}"
+
 
 # 2 % of a month's budget within an hour, 5 % within six hours, 10 % within three days.
 FAST = Burn(name="fast", rate=14.4, long=timedelta(hours=1), short=timedelta(minutes=5))
@@ -61,6 +66,17 @@ SLOW = Burn(name="slow", rate=6.0, long=timedelta(hours=6), short=timedelta(minu
 CREEPING = Burn(name="creeping", rate=1.0, long=timedelta(days=3), short=timedelta(hours=6))
 # With fewer samples than this one failed probe would look like a fire.
 FEWEST = 3
+# And with fewer failed ones it is none: of a probe a minute one in an hour is 17 times what three nines allow.
+FEWEST_BAD = 2
+OVER = "slo.over"
+SAID = {
+    FAST.reason: "burns its error budget fast",
+    SLOW.reason: "burns its error budget slowly",
+    OVER: "keeps its service level again",
+}
+"""What a flip is about whose probe did not change its standing: its error budget, by the flip's reason."""
+_FIVE = timedelta(minutes=5)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def level(buckets: Iterable[Bucket], objective: Objective, every: float = 0.0) -> Level:
@@ -91,12 +107,30 @@ def burn_rate(buckets: Iterable[Bucket], objective: Objective, period: Period) -
 def burning(
     buckets: Sequence[Bucket], objective: Objective, now: datetime, burns: Sequence[Burn] = (FAST, SLOW)
 ) -> Burn | None:
-    """The first of `burns` whose long and short windows both burn at its rate."""
+    """The first of `burns` whose long and short windows both burn at its rate, by more than one failed sample."""
     for burn in burns:
-        rates = [burn_rate(buckets, objective, Period(start=now - span, end=now)) for span in (burn.long, burn.short)]
-        if all(rate is not None and rate >= burn.rate for rate in rates):
+        spans = [_span(now, length) for length in (burn.long, burn.short)]
+        rates = [burn_rate(buckets, objective, span) for span in spans]
+        enough = level((b for b in buckets if spans[0].start <= b.start < now), objective).bad >= FEWEST_BAD
+        if enough and all(rate is not None and rate >= burn.rate for rate in rates):
             return burn
     return None
+
+
+def known(buckets: Iterable[Bucket], objective: Objective, now: datetime, burn: Burn) -> bool:
+    """Whether there are samples enough to say that it is over: a prober that could not look has seen no end of it."""
+    return burn_rate(buckets, objective, _span(now, burn.short)) is not None
+
+
+def burn_of(reason: str) -> Burn | None:
+    """The burn that a flip's reason names; None for its end."""
+    return next((burn for burn in (FAST, SLOW, CREEPING) if burn.reason == reason), None)
+
+
+def _span(now: datetime, length: timedelta) -> Period:
+    """From a whole bucket on: two minutes into one, five minutes are not these two alone."""
+    start = now - length
+    return Period(start=start - (start - _EPOCH) % _FIVE, end=now)
 
 
 def merged(buckets: Iterable[Bucket], length: timedelta) -> tuple[Bucket, ...]:

@@ -122,7 +122,8 @@ def _in_doubt(standing: Standing, sample: Sample, parent: Standing | None) -> bo
     this began, or has only just come back."""
     if standing.streak and standing.state is not ProbeState.UP:
         return True
-    if parent is None or standing.state is ProbeState.UP or sample.at - standing.since >= HOLD:
+    if parent is None or standing.state is ProbeState.UP or abs(sample.at - standing.since) >= HOLD:
+        # Also if it is to begin only in an hour: a clock that was set back holds up nobody.
         return False
     failing = parent.streak > 0 and parent.streak_state is ProbeState.DOWN
     just_back = parent.since > standing.since and sample.at - parent.since < SETTLES

@@ -85,6 +85,12 @@ class Book:
         if before is None or before.state is not state:
             self._advance(sample, _AT_ONCE, None, why)
 
+    def note_burns(self, flips: Iterable[Flip]) -> None:
+        """Error budgets that began to burn, or do no more (`opsbot.prober.burns`)."""
+        for flip in flips:
+            self._flips.append(flip)
+            log.info("budget changed", extra={"probe": flip.probe, "reason": flip.reason})
+
     def miss(self, probe: str, at: datetime, count: int = 1) -> None:
         """So many turns of a probe did not come about."""
         self._missing[probe, _window(at)] += count

@@ -17,6 +17,8 @@ from opsbot.probing import Probe
 
 # New probes have their first turn at once, but not all in one instant.
 FIRST_WITHIN = 3.0
+# Asked besides its turns at most so often, whoever wants to know.
+BESIDES = 5.0
 TOGETHER = 0.02
 """Seconds on whose multiples turns begin: of a thousand a second twenty wake the process at once, at half the price."""
 
@@ -24,13 +26,14 @@ TOGETHER = 0.02
 class Turn:
     """One probe in the rota."""
 
-    __slots__ = ("busy", "gone", "phase", "probe")
+    __slots__ = ("besides", "busy", "gone", "phase", "probe")
 
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
         self.phase = share(probe.name) * probe.every
         self.busy = False
         self.gone = False
+        self.besides = float("-inf")
 
     def slot(self, now: float) -> int:
         """The slot that `now` falls into."""
@@ -67,6 +70,14 @@ class Rota:
             if name in self._turns:
                 turn = self._turns[name]
                 self._push(now + share(f"{name}/first") * min(FIRST_WITHIN, turn.probe.every), -1, turn)
+
+    def besides(self, name: str, now: float) -> None:
+        """Have one asked at once, besides its slots, because another that comes after it fails: how it is decides whose
+        trouble that is. Not again within seconds; nothing for a name without turns."""
+        turn = self._turns.get(name)
+        if turn is not None and now - turn.besides >= BESIDES:
+            turn.besides = now
+            self._push(now, -1, turn)
 
     @property
     def next(self) -> float:

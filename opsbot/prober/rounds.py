@@ -129,6 +129,8 @@ class _Round:
 
     def _end(self, result: ProbeResult) -> None:
         self._turn.busy = False
+        if self._turn.probe.after and result.state is ProbeState.DOWN:
+            self._rounds.rota.besides(self._turn.probe.after, time.monotonic())
         if not self._turn.gone:
             self._rounds.told(result, self._slot)
 

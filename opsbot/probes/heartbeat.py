@@ -11,7 +11,7 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from opsbot.model.heartbeat import Beat, Pulse
@@ -110,9 +110,11 @@ def deadline(probe: Probe, pulse: Pulse) -> datetime:
     if beat is None:
         raise ValueError(f"{probe.name} is no heartbeat")
     due = _due(probe, pulse)
+    zone = due.tzinfo
     if pulse.started:
         due = max(due, pulse.started)
-    return due + timedelta(seconds=beat.grace)
+    # Seconds are added in UTC: on a wall's clock an hour that comes twice would be over before it began again.
+    return (due.astimezone(UTC) + timedelta(seconds=beat.grace)).astimezone(zone)
 
 
 def _due(probe: Probe, pulse: Pulse) -> datetime:

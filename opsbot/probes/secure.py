@@ -18,6 +18,8 @@ from opsbot.probes.failure import Failure, Step, broken
 from opsbot.probes.trace import Trace
 
 _DER = 2
+# What of a ClientHello fits into one packet nearly everywhere.
+_PACKET = 1360
 _VERIFY = {
     9: Reason.TLS_NOT_YET_VALID,
     10: Reason.TLS_EXPIRED,
@@ -91,6 +93,14 @@ def unsecured(error: ssl.SSLError, tls: ssl.SSLObject, trace: Trace) -> Failure:
 def refused_later(error: ssl.SSLError, step: Step) -> Failure:
     """An alert after the handshake: with TLS 1.3 the refusal of a client certificate comes then."""
     return _known(error) or broken(step, OSError(errno.ECONNRESET, ""))
+
+
+def oversized(hello: int) -> str:
+    """What may be why not a byte came back in a handshake: a ClientHello of so many bytes took more than one packet, as it
+    does with a post-quantum key share, and there are boxes on the way that drop such. "" if it did not."""
+    if hello <= _PACKET:
+        return ""
+    return f"; no answer to a ClientHello of {hello:,} bytes: more than one packet, which some firewalls drop"
 
 
 def _known(error: ssl.SSLError) -> Failure | None:

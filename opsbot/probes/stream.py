@@ -15,7 +15,7 @@ from typing import Protocol
 from opsbot.model.probe import Reason
 from opsbot.probes import guard, stamps
 from opsbot.probes.failure import CONNECT, HANDSHAKE, Failure, Step, broken, late, own, unconnected
-from opsbot.probes.secure import refused_later, secured, unsecured
+from opsbot.probes.secure import oversized, refused_later, secured, unsecured
 from opsbot.probes.trace import Trace
 from opsbot.probes.verdicts import Verdict, recognised
 from opsbot.probes.wait import IN, OUT, Steps
@@ -158,21 +158,29 @@ class Sealed:
         """Raises Failure; what the peer showed is noted in the trace either way. It is None after a handshake that showed
         another chain than the `known` one."""
         plain, trace, tls = self._plain, self._plain.trace, self.tls
-        began = monotonic()
+        began, hello, heard = monotonic(), 0, False
         while True:
             try:
                 tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
                 if self._outgoing.pending:
+                    hello = hello or self._outgoing.pending
                     yield from plain.flush(plain.post(self._outgoing.read(), HANDSHAKE), HANDSHAKE)
             except ssl.SSLError as error:
                 failure = unsecured(error, tls, trace)
                 self._say_goodbye()
                 raise failure from error
-            chunk = yield from plain.receive(HANDSHAKE)
+            try:
+                chunk = yield from plain.receive(HANDSHAKE)
+            except Failure as failure:
+                if heard or not (hint := oversized(hello)):
+                    raise
+                raise Failure(failure.reason, f"{failure.why}{hint}") from failure
             if not chunk:
-                raise Failure(Reason.TLS_RESET, "the server hung up in the TLS handshake")
+                hint = "" if heard else oversized(hello)
+                raise Failure(Reason.TLS_RESET, f"the server hung up in the TLS handshake{hint}")
+            heard = True
             self._incoming.write(chunk)
         trace.tls = max(plain.stamp - began, 0.0)
         # A server may speak with its last handshake bytes, before it is asked.

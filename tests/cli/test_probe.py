@@ -162,7 +162,7 @@ def test_json_is_what_its_schema_says(web: int, net: Net, home: Path, tmp_path: 
     certified = ("--allow-private", "--ca-file", pki.root().file(tmp_path), "--format", "json")
     for words in (
         ("probe", f"http://127.0.0.1:{moved}/", *certified, "--expect", "certificate > 14d"),
-        ("probe", f"https://127.0.0.1:{web}/", *certified, "--expect", "status == 200"),
+        ("probe", f"https://127.0.0.1:{web}/", *certified, "--expect", "status == 200", "--timeout", "0.5"),
         ("probe", "dns://127.0.0.1:1/a.test", "--allow-private", "--format", "json", "--timeout", "0.3"),
         ("--home", str(home), "probe", "nightly", "--format", "json"),
     ):

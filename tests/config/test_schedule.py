@@ -50,6 +50,7 @@ def test_when_it_fires_next(text: str, fire: str) -> None:
             "2026-10-24T12:00:00+00:00", "2026-10-25T02:30:00+02:00", id="the hour that comes twice: the first"
         ),
         pytest.param("2026-10-25T00:30:00+00:00", "2026-10-26T02:30:00+01:00", id="and not the second"),
+        pytest.param("2026-10-25T01:05:00+00:00", "2026-10-26T02:30:00+01:00", id="nor once it is over"),
     ],
 )
 def test_clock_changes(after: str, fire: str) -> None:

@@ -19,8 +19,8 @@ from opsbot.prober.book import Book
 from opsbot.prober.rota import Rota
 from opsbot.prober.wire import Found
 from opsbot.probing import Heartbeat, Probe
-from opsbot.store import open_store
 from opsbot.store.uptime import SqlUptime
+from tests.outbox.world import fresh
 
 START = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -45,7 +45,7 @@ def found(name: str, slot: int | None, state: ProbeState = UP, seconds: float | 
 
 @pytest.fixture
 def uptime() -> SqlUptime:
-    return open_store("sqlite://").uptime()
+    return fresh().uptime()
 
 
 def opened(uptime: SqlUptime, *probes: Probe) -> Book:
@@ -185,7 +185,7 @@ def test_the_probers_own_trouble_is_one_flip(uptime: SqlUptime) -> None:
 
 
 def test_nothing_is_lost_or_doubled_when_the_database_fails(tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path}/opsbot.db")
+    store = fresh(tmp_path / "opsbot.db")
     uptime = store.uptime()
     book = Book(_Failing(uptime))
     book.open([probe()])
@@ -300,3 +300,17 @@ def test_a_rota_does_not_make_up_for_lost_time() -> None:
     (turn,) = [turn for turn, _, _ in rota.due(500.0)]
     assert (turn.probe.name, len(list(rota.due(500.0)))) == ("api", 0)
     assert 500.0 < rota.next <= 510.0
+
+
+def test_who_others_come_after_is_asked_once_for_all_of_them() -> None:
+    rota = Rota()
+    rota.set([probe("vpn", every=3600.0)], now=5_000.0)
+    (own,) = {rota.next}
+    for name in ("vpn", "vpn", "gone"):
+        rota.besides(name, 5_001.0)
+    assert [(turn.probe.name, slot) for turn, slot, _ in rota.due(5_001.1)] == [("vpn", 1)]
+    rota.besides("vpn", 5_003.0)
+    assert list(rota.due(5_005.9)) == []
+    rota.besides("vpn", 5_007.0)
+    assert len(list(rota.due(5_007.1))) == 1
+    assert rota.next == own, "its own turn stays where it was"

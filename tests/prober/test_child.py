@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -19,9 +20,16 @@ from opsbot.prober import wire
 from opsbot.prober.child import Prober
 from opsbot.prober.wire import Found, Said
 from opsbot.probing import Probe
-from tests.prober.parts import PATIENCE, ROOT, probe, prober, site, until
+from tests.prober.parts import PATIENCE, ROOT, Running, probe, prober, site, until
 
 UP, DOWN, UNSURE = ProbeState.UP, ProbeState.DOWN, ProbeState.UNSURE
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    """One process for those who need no other: new orders replace the old ones."""
+    with prober() as process:
+        yield process
 
 
 def test_it_asks_says_what_it_found_and_ends_with_its_daemon() -> None:
@@ -52,8 +60,8 @@ def each_slot_once(found: list[Found]) -> bool:
     return all(before < after for before, after in pairwise(slots))
 
 
-def test_what_is_probed_can_change() -> None:
-    with site() as web, prober() as running:
+def test_what_is_probed_can_change(running: Running) -> None:
+    with site() as web:
         stays, goes, comes = (probe(name, f"{web.url}/{name}") for name in ("stays", "goes", "comes"))
         running.obey(stays, goes)
         running.until(lambda: len(running.found("stays")) >= 2)
@@ -100,8 +108,8 @@ def test_a_stopped_process_accuses_nobody() -> None:
         assert max(b - a for a, b in pairwise(slots)) >= 3, "what was slept through is not made up for"
 
 
-def test_a_target_that_fails_once_is_asked_again_in_the_same_turn() -> None:
-    with site() as web, prober() as running:
+def test_a_target_that_fails_once_is_asked_again_in_the_same_turn(running: Running) -> None:
+    with site() as web:
         failing = iter([500, 200])
         web.answers = lambda path: next(failing, 200) if path == "/once" else 500
         # So seldom that no turn of its own can come in between, nor the end of one.
@@ -111,6 +119,24 @@ def test_a_target_that_fails_once_is_asked_again_in_the_same_turn() -> None:
         assert [one.sample.state for one in running.found("once")][:1] == [UP]
         assert [one.sample.state for one in running.found("always")][:1] == [DOWN]
         assert (len(web.asked["/once"]), len(web.asked["/always"])) == (2, 2)
+
+
+def test_what_a_failing_probe_comes_after_is_asked_at_once(running: Running) -> None:
+    """Whose turn would come in years: otherwise nobody would know in time whose trouble it is."""
+    with site() as web:
+        web.answers = lambda path: 200 if path == "/well" else 500
+        vpn = probe("vpn", f"{web.url}/vpn", every=1e9, expect=("status == 200",))
+        well, api = (
+            probe(name, f"{web.url}/{name}", after="vpn", expect=("status == 200",)) for name in ("well", "api")
+        )
+        running.obey(vpn, well, soon=False)
+        running.until(lambda: len(web.asked.get("/well", ())) >= 2)
+        assert "/vpn" not in web.asked
+        running.obey(vpn, well, api, soon=False)
+        running.until(lambda: running.found("vpn"))
+        assert running.found("vpn")[0].sample.state is DOWN
+        running.until(lambda: len(web.asked["/api"]) >= 3)
+        assert len(web.asked["/vpn"]) < len(web.asked["/api"]), "not for each of them"
 
 
 def test_a_slow_daemon_delays_nobody_and_gets_everything_later() -> None:

@@ -17,10 +17,10 @@ from opsbot.model.period import Period
 from opsbot.model.probe import ProbeState
 from opsbot.model.run import RunState
 from opsbot.model.uptime import Flip
-from opsbot.store import open_store
 from opsbot.store.sql import SqlStore
 from tests.daemon.parts import START, Clock, duty, timetable
 from tests.daemon.served import Served, make_home, served, wait_for
+from tests.outbox.world import fresh
 from tests.prober.parts import site
 
 UP, DOWN = ProbeState.UP, ProbeState.DOWN
@@ -51,6 +51,9 @@ def test_a_prober_that_is_killed_is_back_at_once_and_tells_nothing_twice(tmp_pat
     with site() as web:
         web.answers = lambda path: 500 if path == "/bad" else 200
         home = make_home(tmp_path, table("good", f"{web.url}/good") + table("bad", f"{web.url}/bad"))
+        # A database that is there already: to make one takes longer than all that follows.
+        (home / "var").mkdir()
+        fresh(home / "var" / "opsbot.db").close()
         with served(home) as daemon:
             uptime = daemon.store.uptime()
             wait_for(uptime.untold, daemon.log.read_text)
@@ -90,16 +93,17 @@ def _lives(pid: int) -> bool:
 class TestHerald:
     @pytest.fixture
     def store(self) -> SqlStore:
-        return open_store("sqlite://")
+        return fresh()
 
     def herald(self, store: SqlStore, clock: Clock, *jobs: str) -> Herald:
         called: list[int] = []
         mine = duty(clock, *(timetable(job) for job in jobs or (JOB,)))
         return Herald(mine, store, lambda: called.append(1), steady=clock.steady)
 
-    def flip(self, store: SqlStore, name: str, clock: Clock, after: ProbeState = DOWN) -> None:
-        flip = Flip(probe=name, at=clock.now(), before=UP, after=after, reason="tcp.refused")
-        store.uptime().record((), (), (flip,))
+    def flip(self, store: SqlStore, name: str | list[str], clock: Clock, after: ProbeState = DOWN) -> None:
+        names = [name] if isinstance(name, str) else name
+        flips = [Flip(probe=name, at=clock.now(), before=UP, after=after, reason="tcp.refused") for name in names]
+        store.uptime().record((), (), flips)
 
     def queued(self, store: SqlStore) -> list[str]:
         return [run.reason for run in store.runs(job=JOB) if run.state is RunState.QUEUED]
@@ -107,8 +111,7 @@ class TestHerald:
     def test_five_hundred_at_once_are_one_run(self, store: SqlStore) -> None:
         clock = Clock()
         herald = self.herald(store, clock)
-        for n in range(500):
-            self.flip(store, f"p{n:03}", clock)
+        self.flip(store, [f"p{n:03}" for n in range(500)], clock)
         seen = []
         for _ in range(30):
             herald.look(news=not seen)
@@ -174,3 +177,9 @@ def test_a_reason_names_where_each_stands_now() -> None:
         for name, after in (("api", DOWN), ("web", DOWN), ("api", UP))
     ]
     assert reason(flips) == "api is up, web is down"
+
+
+def test_a_reason_names_a_budget_by_what_it_does() -> None:
+    burns = [Flip(probe="api", at=START, before=UP, after=UP, reason=why) for why in ("slo.slow", "slo.fast")]
+    assert reason(burns) == "api burns its error budget fast"
+    assert reason([*burns, Flip(probe="web", at=START, before=UP, after=DOWN)]).endswith(", web is down")

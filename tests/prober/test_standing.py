@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -156,6 +157,18 @@ class TestWithAParent:
         late = int(HOLD.total_seconds() / 30) + 1
         _, flips = played_on(standing, "d", late, stale)
         assert shown(flips) == "ud"
+
+    @pytest.mark.parametrize("hours", [-1, 1])
+    def test_a_clock_that_is_set_holds_nobody_up(self, hours: int) -> None:
+        """It was set between the first failure and the second, and the parent is well on the new clock."""
+        standing, _ = played("ud", parent=WELL)
+        moved = timedelta(hours=hours)
+        well = replace(WELL, seen=sample("u", 3).at + moved)
+        flips = []
+        for n in (2, 3):
+            standing, flip = advance(standing, replace(sample("d", n), at=sample("d", n).at + moved), Rules(), well)
+            flips += [flip] if flip else []
+        assert (standing.state, shown(flips)) == (DOWN, "ud")
 
     def test_an_outage_that_was_told_before_the_parents_ends_as_told(self) -> None:
         standing, flips = played("udd", parent=WELL)

@@ -64,6 +64,36 @@ def test_a_heartbeat_is_judged_by_when_it_came(probe: Probe, last: Pulse, reason
     assert (result.target, result.kind, result.at) == (probe.name, "heartbeat", NOW)
 
 
+def cron(text: str) -> Probe:
+    return Probe(
+        name="sync", check="sync", every=0, heartbeat=Heartbeat(grace=900, cron=text, zone="Europe/Berlin")
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "last", "until"),
+    [
+        pytest.param("0 * * * *", "10-24T23:00:10", "10-25T00:15", id="the hour that comes twice, the first time"),
+        pytest.param("0 * * * *", "10-25T00:00:10", "10-25T01:15", id="and the second"),
+        pytest.param("0 * * * *", "10-25T01:00:10", "10-25T02:15", id="the hour after"),
+        pytest.param("*/15 * * * *", "10-25T00:45:10", "10-25T01:15", id="every quarter of it"),
+        pytest.param("30 2 * * *", "10-25T00:30:10", "10-26T01:45", id="daily in it: came the first time"),
+        pytest.param("30 2 * * *", "10-25T01:30:10", "10-26T01:45", id="daily in it: came the second time"),
+        pytest.param("30 2 * * *", "10-25T01:05:00", "10-26T01:45", id="daily in it: by hand in between"),
+        pytest.param("0 * * * *", "03-29T00:00:10", "03-29T01:15", id="an hour that is left out"),
+        pytest.param("30 2 * * *", "03-28T01:30:10", "03-29T01:15", id="daily in it: at the next full hour"),
+        pytest.param("30 2 * * *", "03-29T01:00:10", "03-30T00:45", id="daily, the day after"),
+    ],
+)
+def test_clocks_that_change_make_nobody_late(text: str, last: str, until: str) -> None:
+    """In Berlin 02:00 to 03:00 comes twice on 2026-10-25 and not at all on 2026-03-29."""
+    came, due = (datetime.fromisoformat(f"2026-{each}+00:00") for each in (last, until))
+    beat, known = cron(text), pulse(at=came, known=came)
+    assert heartbeat.deadline(beat, known).astimezone(UTC) == due
+    assert heartbeat.verdict(beat, known, due).state is ProbeState.UP
+    assert heartbeat.verdict(beat, known, due + timedelta(seconds=1)).reason is LATE
+
+
 def test_what_the_job_said_is_shown_when_it_failed_and_only_then() -> None:
     said = pulse(at=NOW, ok=False, said="disk full")
     assert heartbeat.verdict(HOURLY, said, NOW).excerpt == "disk full"

@@ -13,6 +13,7 @@ import pytest
 
 from opsbot.model.probe import Http, ProbeResult, ProbeState, Reason, Tls, Trust, WebSocket
 from opsbot.probes.der import certificate
+from opsbot.probes.secure import oversized
 from tests.probes import pki
 from tests.probes.pki import DAY, NOW, Made, make
 from tests.probes.servers import Net, Slowly, for_ever, page, reset, says
@@ -163,6 +164,33 @@ def test_a_reset_in_the_handshake(net: Net, probing: Probing, tmp_path: Path, at
 
     result = probing(Tls(host="127.0.0.1", port=net.tcp(talk), trust=trust(tmp_path)))
     assert (result.state, result.reason) == (ProbeState.DOWN, Reason.TLS_RESET)
+
+
+@pytest.mark.parametrize("ends", [for_ever, reset], ids=["dropped", "refused"])
+def test_a_large_hello_that_nobody_answers_is_named(
+    net: Net, probing: Probing, tmp_path: Path, ends: Callable[..., object]
+) -> None:
+    """How large it is depends on OpenSSL: from 3.5 on its key share for quantum computers takes a packet by itself."""
+    hello: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello.append(await reader.read(65536))
+        if ends is for_ever:
+            await for_ever(reader, writer)
+        else:
+            reset(writer)
+
+    result = probing(Tls(host="127.0.0.1", port=net.tcp(talk), trust=trust(tmp_path)), timeout=0.3)
+    assert result.reason is (Reason.TLS_TIMEOUT if ends is for_ever else Reason.TLS_RESET)
+    assert (f"ClientHello of {len(hello[0]):,} bytes" in result.why) is (len(hello[0]) > 1360)
+
+
+def test_what_a_large_hello_may_come_to() -> None:
+    assert oversized(517) == ""
+    assert (
+        oversized(1554)
+        == "; no answer to a ClientHello of 1,554 bytes: more than one packet, which some firewalls drop"
+    )
 
 
 @pytest.mark.parametrize(

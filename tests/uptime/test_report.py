@@ -172,6 +172,45 @@ def test_a_recovery_is_told_with_how_long_it_lasted() -> None:
     assert len(slack.render(one.report, one.about)) == 1
 
 
+BURNS, CALM = Spell(30 * MINUTE, 0 * MINUTE, share=0.2), Spell(9 * HOUR, 8 * HOUR, share=0.2)
+
+
+@pytest.mark.parametrize(
+    ("spell", "reason", "headline", "status"),
+    [
+        (BURNS, "slo.fast", "api burns its error budget fast: 37 min of 43 min left", "critical"),
+        (CALM, "slo.over", "api burns no more, 31 min of 43 min of error budget left", "info"),
+    ],
+)
+def test_a_budget_that_burns_is_told_while_its_probe_is_up(
+    spell: Spell, reason: str, headline: str, status: str
+) -> None:
+    kept, api = Kept(), probe("api")
+    history(kept, api, [spell], days=40)
+    one = tell(kept, [api], [Flip(probe="api", at=NOW, before=UP, after=UP, reason=reason)])
+    assert one.report.headline == headline
+    assert [(f.key, str(f.status)) for f in one.outcome.findings] == [("dhbw-prod/slo/api", status)]
+    assert (("recovered", True) in one.outcome.findings[0].evidence) is (status == "info")
+
+
+def test_a_probe_that_changed_and_its_budget_are_one_message_about_the_probe() -> None:
+    kept, api, shop = Kept(), probe("api"), probe("shop")
+    for each in (api, shop):
+        history(kept, each, [Spell(20 * MINUTE, 0 * MINUTE)], days=40)
+    burn = Flip(probe="shop", at=NOW, before=UP, after=UP, reason="slo.fast")
+    one = tell(kept, [api, shop], [burn, flip()])
+    assert one.report.headline.startswith("api is down: tcp.refused")
+    assert [f.key for f in one.outcome.findings] == ["dhbw-prod/uptime/api", "dhbw-prod/slo/shop"]
+
+
+def test_a_budget_that_is_configured_no_more_is_told_as_such() -> None:
+    kept, api = Kept(), probe("api", slo=None)
+    history(kept, api, days=2)
+    burn = Flip(probe="api", at=NOW, before=UP, after=UP, reason="slo.fast")
+    assert tell(kept, [api], [burn]).report.headline == "api: has no service level any more"
+    assert tell(kept, [probe("shop")], [burn]).outcome.findings[0].summary.startswith("not configured any more")
+
+
 def test_five_hundred_at_once_are_one_message(templates: FileSystemLoader) -> None:
     kept, probes = Kept(), tuple(probe(f"tenant-{n:03}") for n in range(500))
     for one in probes[:40]:

@@ -161,3 +161,17 @@ def test_a_latency_that_cannot_be_is_refused(wrong: float) -> None:
 def test_nothing_has_no_quantile() -> None:
     assert histogram.quantile((), 0.95) is None
     assert histogram.share_within((), 1.0) is None
+
+
+@pytest.mark.parametrize("minutes", range(5))
+def test_five_minutes_are_never_fewer(minutes: int) -> None:
+    """Buckets begin at whole five minutes, and a look does not: the newest bucket alone would be too few to say."""
+    day = [Bucket(probe="api", start=NOW - n * FIVE, length=FIVE, up=4, down=1) for n in range(13)]
+    young = Bucket(probe="api", start=NOW, length=FIVE, up=minutes)
+    assert slo.burning([*day[1:], young], THREE_NINES, NOW + timedelta(minutes=minutes)) == FAST
+
+
+def test_one_failed_probe_is_no_fire() -> None:
+    hour = stretch(1, FIVE, up=5, down=0)
+    assert slo.burning([bucket(up=4, down=1), *hour], THREE_NINES, NOW) is None
+    assert slo.burning([bucket(up=3, down=2), *hour], THREE_NINES, NOW) == FAST
