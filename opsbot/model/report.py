@@ -85,7 +85,7 @@ class ChartSpec:
 
     The limit is drawn where it was crossed (`since`); `upward` says on which side of it trouble lies. `bars`: counts and
     what is added up day by day are bars, the ones from `series.judged` on (estimated, not judged) hollow. `band` is what
-    was expected, `ahead` what is, `marks` what happened.
+    was expected, `ahead` what is, `marks` what happened. `limit_text` names the limit where its value says nothing.
     """
 
     title: str
@@ -95,6 +95,7 @@ class ChartSpec:
     unit: Unit
     label: str
     limit: float | None = None
+    limit_text: str = ""
     upward: bool = True
     since: datetime | None = None
     bars: bool = False

@@ -83,6 +83,11 @@ def extent(spec: ChartSpec, zone: str) -> Extent:
     )  # fmt: skip
 
 
+def limit_of(spec: ChartSpec) -> str:
+    """What stands beside the limit: its name where it has one, else its value."""
+    return spec.limit_text or ("" if spec.limit is None else f"limit {quantity(spec.limit, spec.unit)}")
+
+
 def figures(spec: ChartSpec, zone: str) -> str:
     """A chart in one line, where there is no room for its picture; or why there is none."""
     try:
@@ -90,7 +95,7 @@ def figures(spec: ChartSpec, zone: str) -> str:
     except ValueError as error:
         return f"No chart: {error}."
     parts = [f"{'Last' if spec.bars else 'Now'} {quantity(seen.last, spec.unit)}"]
-    parts += [f"limit {quantity(spec.limit, spec.unit)}"] if spec.limit is not None else []
+    parts += [limit_of(spec)] if spec.limit is not None else []
     if seen.fan is not None:
         low, high = (quantity(float(row[-1]), spec.unit) for row in (seen.fan.low, seen.fan.high))
         parts.append(f"{low} to {high} on {short_day(from_epoch(seen.end), seen.zone)}")

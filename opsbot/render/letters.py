@@ -11,7 +11,7 @@ import numpy as np
 from opsbot.model.period import epoch, from_epoch
 from opsbot.model.report import ChartSpec
 from opsbot.render.axis import ticks
-from opsbot.render.extent import Extent, Values, extent
+from opsbot.render.extent import Extent, Values, extent, limit_of
 from opsbot.render.format import fit, pad, quantity, short_day, tick, width
 from opsbot.render.plot import crossing
 
@@ -180,7 +180,7 @@ def _names(spec: ChartSpec, seen: Extent) -> dict[int, str]:
 
 def _ends(spec: ChartSpec, seen: Extent) -> dict[int, str]:
     """Limit and last value, each in the row where it lies."""
-    told = [(spec.limit, f"limit {quantity(spec.limit, spec.unit)}")] if spec.limit is not None else []
+    told = [(spec.limit, limit_of(spec))] if spec.limit is not None else []
     last = [(seen.last, f"{'last' if spec.bars else 'now'} {quantity(seen.last, spec.unit)}")]
     rows: dict[int, str] = {}
     for value, text in [*last, *told]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from opsbot.model.period import epoch, from_epoch
 from opsbot.model.report import ChartSpec
 from opsbot.render.axis import LONG, ticks
-from opsbot.render.extent import Extent, Fan, Values, extent
+from opsbot.render.extent import Extent, Fan, Values, extent, limit_of
 from opsbot.render.format import brief, clip, quantity, short_day, tick, width
 from opsbot.render.scene import Area, Dot, Ink, Label, Point, Scene, Shape, Stroke, apart
 
@@ -342,7 +342,7 @@ def _ends(spec: ChartSpec, frame: Frame) -> Iterator[Shape]:
 
 def _named(spec: ChartSpec, seen: Extent) -> Iterator[tuple[float, str, Ink, bool]]:
     if spec.limit is not None:
-        yield spec.limit, f"limit {quantity(spec.limit, spec.unit)}", "action", False
+        yield spec.limit, limit_of(spec), "action", False
     if seen.low is not None and seen.high is not None and np.isfinite(seen.low[-1] + seen.high[-1]):
         yield float(seen.low[-1] + seen.high[-1]) / 2, "expected", "series", False
     if seen.fan is None:

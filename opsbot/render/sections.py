@@ -19,6 +19,7 @@ from opsbot.render.overview import overview
 
 CHARTS = 6
 _RECOVERED = 20
+_NEVER = "Nothing broke and recovered in this window."
 
 
 def sections_by_environment(
@@ -79,13 +80,16 @@ def _no_data(blind: list[Finding], unseen: tuple[str, ...]) -> Section:
 def _recovered(notes: list[Finding]) -> Section:
     back = [f for f in notes if ("recovered", True) in f.evidence]
     others = [f for f in notes if ("recovered", True) not in f.evidence]
-    blocks = tuple(_capped(grouped(some)) for some in (back, others) if some)
-    if not blocks:
-        return _silent("recovered", "Recovered", "Nothing broke and recovered in this window.")
+    if not back and not others:
+        return _silent("recovered", "Recovered", _NEVER)
+    blocks: list[Block] = [_capped(grouped(back)) if back else Prose(text=_NEVER)]
+    if others:
+        blocks += [Prose(text="Not broken, but worth knowing:"), _capped(grouped(others))]
     aside = ", ".join(
         text for text, some in ((f"{count(len(back))} recovered", back), (plural(len(others), "note"), others)) if some
     )
-    return Section(id="recovered", title="Recovered", status=Status.INFO, blocks=blocks, aside=aside)
+    title = "Recovered, and notes" if others else "Recovered"
+    return Section(id="recovered", title=title, status=Status.INFO, blocks=tuple(blocks), aside=aside)
 
 
 def _capped(lines: tuple[Finding, ...]) -> FindingList:

@@ -12,6 +12,7 @@ from opsbot.model.report import (
     Facts,
     Prose,
     Report,
+    Row,
     Score,
     Scorecard,
     Strip,
@@ -21,14 +22,15 @@ from opsbot.model.report import (
 from opsbot.model.status import Status, Verdict
 from opsbot.render import strip
 from opsbot.render.blockkit import Json, code, context, escape, fits, header, link, message, section, table
-from opsbot.render.format import clip, count
+from opsbot.render.format import clip, count, plural
 from opsbot.render.letters import spark
 from opsbot.render.tokens import MARKS
-from opsbot.render.view import Chapter, Line, Lines, Page, page
+from opsbot.render.view import Chapter, Line, Lines, Page, Part, page
 
 _FIRST = 6  # exceptions told in the first message
 _REPLIES = 8
 _STRIPS, _LETTERS, _TREND = 8, 30, 12
+_LINES, _ROWS, _SECTION = 24, 12, 2400
 
 
 def render(report: Report, about: About) -> tuple[Json, ...]:
@@ -89,6 +91,9 @@ def _opening(
 ) -> list[Json]:
     where = escape(f"{view.title}, {view.when}")
     blocks = [header(_title(view)), context(where, escape(view.evaluated), _more(view, "Full report").strip())]
+    # A summary that tells the worst one itself would say it twice.
+    if view.lede and problems and not any(n in view.lede for n in (problems[0].environment, problems[0].resource)):
+        blocks.append(section(escape(view.lede)))
     blocks += [section(_short(line, view)) for line in problems[:told]]
     if len(problems) > told:
         blocks.append(section(f"{count(len(problems) - told)} more in the thread."))
@@ -137,12 +142,16 @@ def _next(line: Line, view: Page) -> str:
     return " | ".join(filter(None, (owner, evidence, code(line.command) if line.command else "")))
 
 
+def _first_table(view: Page) -> Table | None:
+    return next((part for chapter in view.chapters for part in chapter.parts if isinstance(part, Table)), None)
+
+
 def _grid(view: Page) -> Json | None:
     """The overview without areas that are healthy everywhere, cut to one message; the last row tells the cut."""
-    grids = [part for chapter in view.chapters for part in chapter.parts if isinstance(part, Table)]
-    if not grids:
+    first = _first_table(view)
+    if first is None:
         return None
-    columns, rows = grids[0].columns, [row.cells for row in grids[0].rows]
+    columns, rows = first.columns, [row.cells for row in first.rows]
     places = [0, *(place for place in range(1, len(columns)) if any(_ill(row[place]) for row in rows))]
     if len(places) == 1:
         return None
@@ -183,7 +192,8 @@ def _replies(view: Page, troubles: tuple[Line, ...], first: Sequence[Json]) -> I
     grid = None if any(block["type"] == "table" for block in first) else _grid(view)
     pieces = [grid] if grid else []
     pieces += [section(_full(line, view)) for line in troubles]
-    pieces += [piece for chapter in view.chapters for piece in _rest(chapter)]
+    drawn = _first_table(view) if _grid(view) else None
+    pieces += [piece for chapter in view.chapters for piece in _rest(chapter, drawn)]
     packed = list(_packed(pieces))
     for place, blocks in enumerate(packed[:_REPLIES]):
         left = len(packed) - _REPLIES
@@ -211,36 +221,69 @@ def _full(line: Line, view: Page) -> str:
     return "\n".join(filter(None, (_short(line, view), evidence)))
 
 
-def _rest(chapter: Chapter) -> Iterator[Json]:
-    """What a section says besides its exceptions: prose, facts, scores and the notes on what recovered."""
-    said = []
-    for part in chapter.parts:
-        if isinstance(part, Prose):
-            said.append(escape(part.text))
-        elif isinstance(part, Facts):
-            said += [f"{escape(name)}: {escape(value)}" for name, value in part.pairs]
-        elif isinstance(part, Scorecard):
-            said += [_score(score) for score in part.scores]
-        elif isinstance(part, ChartSpec) and (part.bars or part.band or part.ahead or part.marks):
-            said.append(_chart(part))
-        elif isinstance(part, Charts):
-            said += [_chart(spec) for spec in part.specs[:_STRIPS]]
-            left = part.others + max(0, len(part.specs) - _STRIPS)
-            said += [f"and {count(left)} more in the report"] if left else []
-        elif isinstance(part, Strips):
-            said += [_strip(row) for row in part.rows[:_STRIPS]]
-            left = part.others + max(0, len(part.rows) - _STRIPS)
-            said += [f"and {count(left)} more in the report"] if left else []
-        elif isinstance(part, Lines):
-            notes = [line for line in part.lines if line.status in (Status.OK, Status.INFO)]
-            said += [f"*{escape(line.environment)}* {escape(line.what)}: {escape(line.summary)}" for line in notes]
-            said += [f"and {count(part.others)} more"] if part.others else []
+def _rest(chapter: Chapter, drawn: Table | None) -> Iterator[Json]:
+    """What a section says besides its exceptions, and but for the table that is drawn as one."""
+    said = [line for part in chapter.parts if part is not drawn for line in _lines(part)]
     if said:
-        yield section("\n".join([f"*{escape(chapter.title)}*", *said[:20]]))
+        yield from _sections([f"*{escape(chapter.title)}*", *said[:_LINES]])
+
+
+def _lines(part: Part) -> list[str]:
+    match part:
+        case Prose():
+            return [escape(part.text)]
+        case Facts():
+            return [f"{escape(name)}: {escape(value)}" for name, value in part.pairs]
+        case Scorecard():
+            return [_score(score) for score in part.scores]
+        case Table():
+            return _told(part)
+        case ChartSpec():
+            return [_chart(part)] if part.bars or part.band or part.ahead or part.marks else []
+        case Charts() | Strips():
+            return _drawn(part)
+        case Lines():
+            notes = [line for line in part.lines if line.status in (Status.OK, Status.INFO)]
+            said = [f"*{escape(line.environment)}* {escape(line.what)}: {escape(line.summary)}" for line in notes]
+            return [*said, *([f"and {plural(part.others, 'more finding')}"] if part.others else [])]
+
+
+def _drawn(part: Charts | Strips) -> list[str]:
+    several = [_chart(one) for one in part.specs] if isinstance(part, Charts) else [_strip(row) for row in part.rows]
+    left = part.others + max(0, len(several) - _STRIPS)
+    return [*several[:_STRIPS], *([f"and {count(left)} more in the report"] if left else [])]
+
+
+def _sections(lines: Sequence[str]) -> Iterator[Json]:
+    """As few blocks as hold them: a long one would be cut."""
+    held: list[str] = []
+    for line in lines:
+        if held and sum(map(len, held)) + len(held) + len(line) > _SECTION:
+            yield section("\n".join(held))
+            held = []
+        held.append(line)
+    yield section("\n".join(held))
+
+
+def _told(part: Table) -> list[str]:
+    """A line a row: its name, what the columns say of it, its note."""
+    told = [_row(part, row) for row in part.rows[:_ROWS]]
+    left = len(part.rows) - len(told)
+    return [*told, *([f"and {plural(left, 'more row')} in the report"] if left > 0 else [])]
+
+
+def _row(part: Table, row: Row) -> str:
+    pairs = list(zip(part.columns, row.cells, strict=True))
+    first = row.cells[0]
+    mark = f"{MARKS[first.status.verdict].slack} " if first.status else ""
+    known = [f"{column.title} {said}" for column, cell in pairs[1:] if (said := _cell(cell)) not in ("", "–")]
+    about = escape("; ".join(filter(None, (", ".join(known), row.note))))
+    return f"{mark}*{escape(first.text)}*{f': {about}' if about else ''}"
 
 
 def _score(score: Score) -> str:
-    told = (f"{score.name}: {score.value}, target {score.target}", score.change)
+    target = f", target {score.target}" if score.target not in ("", "–") else ""
+    told = (f"{score.name}: {score.value}{target}", score.change)
     drawn = spark(score.trend, _TREND)
     return (
         f"{MARKS[score.status.verdict].slack} {escape('; '.join(filter(None, told)))}{f' `{drawn}`' if drawn else ''}"
@@ -250,7 +293,8 @@ def _score(score: Score) -> str:
 def _chart(spec: ChartSpec) -> str:
     """A line of bars with what it says: a picture would need a file kept at Slack."""
     drawn = spark(spec.series.values, _LETTERS)
-    return " ".join(filter(None, (f"`{drawn}`" if drawn else "", escape(spec.title), escape(spec.detail))))
+    title = spec.title if spec.title.endswith(".") or not spec.detail else f"{spec.title}:"
+    return " ".join(filter(None, (f"`{drawn}`" if drawn else "", escape(title), escape(spec.detail))))
 
 
 def _strip(row: Strip) -> str:

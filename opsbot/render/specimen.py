@@ -1,7 +1,7 @@
 """A report of every block, frozen: what `opsbot render --sample` shows to people who write templates.
 
 Its names are as long and as odd as real ones get, because a template that only looks well with short names does not.
-Sections carry the ids of the weekly report.
+Sections carry the ids of the weekly report, and for that job its order.
 """
 
 from __future__ import annotations
@@ -37,12 +37,19 @@ from opsbot.render.specimen_drawn import AT
 from opsbot.render.specimen_found import ENVIRONMENTS
 
 ZONE = "Europe/Berlin"
+WEEKLY = "weekly_report"
 
 
 def report(job: str) -> Report:
-    """The same for every job but for its title; complete, and the same on every machine."""
+    """The same for every job but for its title, and the weekly report's shape; the same on every machine."""
     period = Period(start=AT - timedelta(days=7), end=AT)
-    bare = Report(title=_title(job), period=period, sections=_sections())
+    weekly = job == WEEKLY
+    bare = Report(
+        title=_title(job) + (", W46, 9 Nov to 15 Nov 2026" if weekly else ""),
+        period=period,
+        headline="Four decisions this week; 2 of 6 environments need action" if weekly else "",
+        sections=_week() if weekly else _sections(),
+    )
     return complete(
         replace(bare, lede="This is a sample: nothing of it was measured. It holds every kind of block there is."),
         Coverage.of(specimen_found.findings()),
@@ -76,15 +83,36 @@ def _section(id: str, title: str, status: Status, *blocks: Block, aside: str = "
 
 def _sections() -> tuple[Section, ...]:
     found = FindingList(findings=specimen_found.exceptions(), others=3)
-    security = FindingList(findings=specimen_found.security())
     return (
         _section("exceptions", "Needs attention", Status.CRITICAL, found, aside="worst first"),
         _section("system_health", "System health", Status.CRITICAL, _scores(), _environments(), _days()),
+        *_parts(),
+    )
+
+
+def _week() -> tuple[Section, ...]:
+    """What has to be decided stands before everything, and the method at the end."""
+    decisions = FindingList(findings=specimen_found.exceptions()[:4])
+    method = Facts(pairs=(("Week", "seven whole days until Mon 16 Nov 2026 00:00 CET, against the seven before"),))
+    seen = Facts(pairs=(("Judged", "41 of 42 measurements"), ("Missing", f"{ENVIRONMENTS[2]} ecs-memory 1")))
+    return (
+        _section("decisions", "Decide this week", Status.CRITICAL, decisions, aside="most urgent first; 3 more below"),
+        _section("scorecard", "Scorecard", Status.CRITICAL, _scores(), aside="against W45; trend is 12 weeks"),
+        _section("system_health", "System health", Status.CRITICAL, _environments(), _days(), aside="worst first"),
+        *_parts(),
+        _section("coverage", "Coverage", Status.UNKNOWN, seen),
+        _section("method", "Method", Status.OK, method),
+    )
+
+
+def _parts() -> tuple[Section, ...]:
+    security = FindingList(findings=specimen_found.security())
+    return (
         _section("performance_metrics", "Performance", Status.CRITICAL, specimen_drawn.latency()),
         _section("cost_analysis", "Cost", Status.WARNING, specimen_drawn.bill(), _movers()),
         _section("security_summary", "Security", Status.WARNING, _facts(), security),
         _section("capacity", "Capacity", Status.WARNING, specimen_drawn.disk(), _forecasts(), aside="80 % ranges"),
-        _section("incidents", "Incidents", Status.OK, Prose(text="No incident since Thu 5 Nov.")),
+        _section("incidents", "Incidents and pages", Status.OK, Prose(text="No incident since Thu 5 Nov.")),
         _section("recommendations", "Recommendations", Status.INFO, _advice(), aside="by effect for effort"),
     )
 

@@ -148,7 +148,9 @@ def _findings(part: Lines, paint: Paint, columns: int, verbose: bool) -> Iterato
         yield from _evidence(line, paint, columns) if verbose else ()
     left = part.others + len(part.lines) - len(shown)
     if left:
-        yield paint(f"  and {count(left)} more" + ("" if verbose else "; all of them with --verbose"), _DIM)
+        # What the report itself left out is nowhere; only what this page cut can be asked for.
+        hint = "; all of them with --verbose" if left > part.others and not part.others else ""
+        yield paint(f"  and {count(left)} more{hint}", _DIM)
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:

@@ -14,7 +14,10 @@ from opsbot.model.status import Verdict
 WIDTH, HEIGHT = 92, 22
 _DRAW, _SAVE = 3, 2  # drawn at three times, kept at two: the line gets soft edges
 _INK, _BAD, _LIMIT = (113, 130, 155), (204, 61, 80), (194, 71, 90, 200)
+_USUAL = (128, 144, 166, 44)
 _MOST = 96
+# A band of what is usual takes so many points before the last one, and leaves out as many tenths at each end.
+_LEAST, _TAIL = 6, 0.1
 
 Point = tuple[float, float]
 
@@ -32,6 +35,8 @@ def trend(values: tuple[float | None, ...], limit: float | None = None, verdict:
     brush = ImageDraw.Draw(picture)
     if limit is not None and math.isfinite(limit):
         _dashes(brush, _y(limit, low, high))
+    elif len(known) > _LEAST:
+        _band(brush, known[:-1], low, high)
     _strokes(brush, thin, low, high, _BAD if verdict is Verdict.ACTION else _INK)
     return _png(picture)
 
@@ -52,6 +57,14 @@ def _y(value: float, low: float, high: float) -> float:
 def _dashes(brush: ImageDraw.ImageDraw, y: float) -> None:
     for x in range(0, WIDTH * _DRAW, 6 * _DRAW):
         brush.line((x, y, x + 3 * _DRAW, y), fill=_LIMIT, width=1)
+
+
+def _band(brush: ImageDraw.ImageDraw, before: Sequence[float], low: float, high: float) -> None:
+    """Where it usually was before the last point: a line that only zigzags there has not moved."""
+    ranked = sorted(before)
+    tail = round(_TAIL * (len(ranked) - 1))
+    top, bottom = _y(ranked[-1 - tail], low, high), _y(ranked[tail], low, high)
+    brush.rectangle((0, top - _DRAW, (WIDTH - 4) * _DRAW, bottom + _DRAW), fill=_USUAL)
 
 
 def _strokes(

@@ -241,6 +241,7 @@ def _chart(spec: ChartSpec) -> ChartSpec:
         detail=_said(spec.detail, SENTENCE),
         alt=_said(spec.alt, SENTENCE),
         label=_said(spec.label, NAME),
+        limit_text=_said(spec.limit_text, NAME),
         marks=tuple(replace(mark, text=_said(mark.text, NAME)) for mark in spec.marks),
     )
 

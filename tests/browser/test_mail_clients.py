@@ -27,6 +27,7 @@ HARMLESS = {
     "white-space": "figures may break in two lines",
     "border-radius": "corners are square",
     "role attribute": "is for readers aloud, which Windows Mail has none of its own for",
+    "aria-label attribute": "a mark is read aloud as what it is: a check mark, a circle, a diamond",
     "aria-hidden attribute": "a glyph is read aloud beside its word",
     "max-height property": "only of the preheader, which has no height",
     "min-width property": "columns may get narrower than they should",

@@ -119,3 +119,16 @@ def test_a_trend_is_word_sized_and_marks_what_is_bad() -> None:
 @pytest.mark.parametrize("values", [(), (1.0,), (None, None), (math.nan, math.inf), (1e308, -1e308)])
 def test_a_trend_of_nothing_is_nothing(values: tuple[float | None, ...]) -> None:
     assert trend(values) == b""
+
+
+def test_a_trend_shows_where_it_usually_was() -> None:
+    """From seven points on, and not where a limit is drawn: two grounds would say nothing."""
+    level = (1.0, 2.0, 1.5, 2.0, 1.2, 1.8, 1.6)
+
+    def ground(values: tuple[float, ...], limit: float | None = None) -> bool:
+        opaque = np.asarray(Image.open(io.BytesIO(trend(values, limit))).convert("RGBA"))[..., 3]
+        return int(((opaque > 20) & (opaque < 70)).sum()) > 8 * WIDTH
+
+    assert ground((*level, 9.0))
+    assert not ground(level[:5])
+    assert not ground((*level, 9.0), 5.0)

@@ -19,7 +19,7 @@ from opsbot.model.finding import Finding, Series
 from opsbot.model.report import About, Report
 from opsbot.model.status import Status
 from opsbot.render import email as mail
-from opsbot.render import html, markdown, slack, text
+from opsbot.render import html, markdown, slack, specimen, text
 from opsbot.render import json as machine
 from tests.render.reading import Tags, problems
 from tests.render.sample import NOW, WINDOW, about, findings, green, report
@@ -107,6 +107,7 @@ def tame(templates: BaseLoader) -> tuple[set[tuple[str, tuple[str, ...]]], set[t
     mailed = (
         Tags(body(as_mail(told, source, templates), "html")).tags
         | Tags(body(as_mail(report(), about(), templates), "html")).tags
+        | Tags(body(as_mail(specimen.report("daily_health"), about(), templates), "html")).tags
     )
     return page, mailed
 

@@ -51,3 +51,17 @@ def test_every_image_says_its_size_and_its_words(pages: dict[str, str], name: st
     images = re.findall(r"<img[^>]*>", pages[name])
     assert images
     assert [one for one in images if not all(f"{word}=" in one for word in ("width", "height", "alt", "style"))] == []
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_cells_say_each_side_once_and_their_rows_the_rule(pages: dict[str, str], name: str) -> None:
+    """What hundreds of cells repeat is what a mail weighs."""
+    cells = re.findall(r"<td[^>]*>", pages[name])
+    assert [one for one in cells if "border-bottom" in one or re.search(r"[\";]padding:[^\"]*padding-", one)] == []
+    rows = re.findall(r"<tr[^>]*>", pages[name])
+    assert [one for one in rows if "border-bottom" in one and "border-bottom:1px solid #" not in one] == []
+    figures = [one for one in cells if 'align="right"' in one and "padding" in one]
+    assert figures
+    assert [one for one in figures if "text-align" in one or "white-space" in one] == []
+    # Outlook for Windows draws no line under a row.
+    assert "[if mso]" in pages[name]

@@ -187,3 +187,24 @@ def test_what_recovered_is_told_apart_from_notes() -> None:
     lists = [block for block in recovered.blocks if isinstance(block, FindingList)]
     assert [len(block.findings) for block in lists] == [2, 1]
     assert recovered.aside == "2 recovered, 1 note"
+
+
+@pytest.mark.parametrize(
+    ("back", "notes", "title", "told"),
+    [
+        (0, 0, "Recovered", ["Nothing broke and recovered in this window."]),
+        (1, 0, "Recovered", [("service-0",)]),
+        (0, 1, "Recovered, and notes", ["Nothing broke and recovered in this window.", "Not broken, but worth knowing:", ("service-0",)]),
+        (1, 1, "Recovered, and notes", [("service-0",), "Not broken, but worth knowing:", ("service-1",)]),
+    ],
+    ids=["a quiet day", "one is back", "a note alone", "both"],
+)  # fmt: skip
+def test_what_never_broke_has_not_recovered(back: int, notes: int, title: str, told: list[object]) -> None:
+    found = said(" ".join(["a:info"] * (back + notes)))
+    found = (*(replace(one, evidence=(("recovered", True),)) for one in found[:back]), *found[back:])
+    section = next(one for one in sections_by_environment(found, environments=["a"]) if one.id == "recovered")
+    shown: list[object] = [
+        tuple(one.resource for one in block.findings) if isinstance(block, FindingList) else getattr(block, "text", "")
+        for block in section.blocks
+    ]
+    assert (section.title, shown) == (title, told)

@@ -77,9 +77,11 @@ class Kpi:
         change = self.course.change
         if change is None:
             return "" if self.course.now is None else "first known"
-        if not self._moved:
+        amount = self._amount(change)
+        # What the figures themselves cannot show has not changed for a reader.
+        if not self._moved or not any(digit in amount for digit in "123456789"):
             return "≈ flat"
-        return f"{'▲' if change > 0 else '▼'} {self._amount(change)} {self._judged(change)}".rstrip()
+        return f"{'▲' if change > 0 else '▼'} {amount} {self._judged(change)}".rstrip()
 
     @property
     def _moved(self) -> bool:
@@ -93,7 +95,7 @@ class Kpi:
         if self.unit is Unit.PERCENT:
             return f"{points(abs(change))} pt"
         before = self.course.before
-        if self.currency and before and self.id == "spend":
+        if self.currency and before:
             return f"{100 * abs(change) / abs(before):.1f} %"
         return self.said(abs(change))
 

@@ -58,12 +58,18 @@ def method(week: Week) -> Section:
             "Latency",
             "a week's p95 is the mean of its hours' p95, each hour counted by its requests; nobody keeps the exact one",
         ),
+        ("Utilisation", _machines(week)),
         ("Changes", "flat: no larger than this figure usually moves from one week to the next"),
         ("Money", _money(week)),
         ("Not kept", "what security checks found in earlier weeks, and incidents before the first that is known"),
         ("This report", _cost(week)),
     )
     return Section(id="method", title="Method", status=Status.OK, blocks=(Facts(pairs=pairs),))
+
+
+def _machines(week: Week) -> str:
+    number = len(week.measured.of("busy"))
+    return f"mean CPU of {plural(number, 'service, instance and database', 'services, instances and databases')}"
 
 
 def _sources(week: Week) -> str:

@@ -150,6 +150,7 @@ def pace(spent: Spent, paced: Paced) -> ChartSpec | None:
         unit=Unit.USD,
         label="over pace" if off[-1] > 0 else "under pace",
         limit=0.0,
+        limit_text=f"budget {dollars(paced.limit, spent.currency)}",
         since=_since(off, first),
         ahead=_ahead(paced, float(off[-1]), start + DAY * len(off), length - len(off)) if len(off) < length else None,
     )
@@ -208,7 +209,7 @@ def _movers(week: Week) -> Iterator[Block]:
     grown = sum(one.change for one in moved if one.change > 0)
     columns = (
         Column(title="What moved the bill"),
-        Column(title=week.calendar.name_before, align="right", phone=False),
+        Column(title=week.calendar.name_before.removeprefix("the "), align="right", phone=False),
         Column(title=week.calendar.name, align="right"),
         Column(title="Change", align="right"),
         Column(title="Share of rise", align="right", phone=False),

@@ -21,6 +21,7 @@ _COLUMNS = (
     Column(title="API"),
     Column(title="p50", align="right", phone=False),
     Column(title="p95", align="right"),
+    Column(title="12 weeks", phone=False),
     Column(title="Change", align="right"),
     Column(title="Errors", align="right"),
     Column(title="Requests", align="right", phone=False),
@@ -110,7 +111,8 @@ def _row(week: Week, one: Service, *, told: bool) -> Row:
         cells=(
             Cell(text=_name(one), status=Status.WARNING if late or wrong else None),
             Cell(text=_time(one.p50)),
-            Cell(text=_time(one.p95), status=Status.WARNING if late else None, trend=one.p95.weeks),
+            Cell(text=_time(one.p95), status=Status.WARNING if late else None),
+            Cell(text="", trend=one.p95.weeks),
             Cell(text=_change(one.p95)),
             Cell(text="–" if one.errors.now is None else percent(one.errors.now), status=Status.WARNING if wrong else None),
             Cell(text="–" if one.requests.now is None else quantity(one.requests.now, Unit.COUNT)),

@@ -17,7 +17,6 @@ from opsbot.checks.weekly.told import Told
 from opsbot.model.finding import Finding
 from opsbot.model.status import Status
 from opsbot.model.units import Unit
-from opsbot.render.format import plural
 
 _MONTH_DAYS = 365 / 12
 
@@ -44,10 +43,9 @@ def scores(
 
 def _service(settings: WeeklySettings, measured: Measured, known: Mapping[str, Available]) -> Iterator[Kpi]:
     targets = settings.targets
-    sources = sorted({str(one.source) for one in known.values() if one.source})
     yield Kpi(
         id="availability", name="Availability", course=mean_of([one.course for one in known.values()]), unit=Unit.PERCENT,
-        aim=Aim.UP, low=targets.availability, note=f"from {' and '.join(sources)}" if sources else "",
+        aim=Aim.UP, low=targets.availability,
         why="no probe, no availability metric and no API says anything of this week",
     )  # fmt: skip
     yield Kpi(
@@ -93,12 +91,10 @@ def _used(settings: WeeklySettings, measured: Measured) -> Kpi:
     targets = settings.targets
     course = course_of(measured, "busy")
     low = course.now is not None and course.now < targets.utilisation_low
-    number = len(measured.of("busy"))
     return Kpi(
         id="utilisation", name="Utilisation", course=course, unit=Unit.PERCENT, aim=Aim.WITHIN,
         low=targets.utilisation_low, high=targets.utilisation_high,
-        note=f"mean CPU of {plural(number, 'service, instance and database', 'services, instances and databases')}"
-        f"{'; below is paid for and not used' if low else ''}" if number else "",
+        note="below its target: paid for and not used" if low else "",
         why=_none(measured, "busy", "no service, instance or database was found"),
     )  # fmt: skip
 

@@ -87,6 +87,8 @@ def _alerts(week: Week) -> Iterator[Block]:
         yield Table(columns=_NEEDLESS, rows=tuple(_needless(one) for one in told.needless[:ROWS]))
         if len(told.needless) > ROWS:
             yield Prose(text=f"and {plural(len(told.needless) - ROWS, 'more kind')} of them.")
+    elif not told.fired:
+        yield Prose(text="No alert fired this week.")
     else:
         yield Prose(
             text=f"{plural(told.fired, 'alert')} fired; each of them was taken in hand, led to an incident or fires still."

@@ -89,8 +89,12 @@ BEFORE = (100.0, 101.0, 100.0, 101.0, 100.0)
         (Kpi(id="u", name="", course=Course(weeks=(60.0, 72.0)), unit=Unit.PERCENT, aim=Aim.WITHIN, low=70, high=80), "▲ 12 pt better", Status.OK),
         (Kpi(id="u", name="", course=Course(weeks=(72.0, 76.0)), unit=Unit.PERCENT, aim=Aim.WITHIN, low=70, high=80), "▲ 4 pt", Status.OK),
         (Kpi(id="spend", name="", course=Course(weeks=(100.0, 106.1)), unit=Unit.USD, currency="USD"), "▲ 6.1 % worse", Status.OK),
+        (Kpi(id="cost_per_record", name="", course=Course(weeks=(0.2, 0.21)), unit=Unit.USD, currency="USD"), "▲ 5.0 % worse", Status.OK),
+        (Kpi(id="e", name="", course=Course(weeks=(0.051, 0.048)), unit=Unit.PERCENT, high=0.1), "≈ flat", Status.OK),
+        (Kpi(id="e", name="", course=Course(weeks=(0.051, 0.04)), unit=Unit.PERCENT, high=0.1), "▼ 0.01 pt better", Status.OK),
     ],
-    ids=["usual", "up", "down", "gone", "new", "nines", "into the band", "within the band", "money"],
+    ids=["usual", "up", "down", "gone", "new", "nines", "into the band", "within the band", "money", "cents",
+         "less than its figures show", "as little as they show"],
 )  # fmt: skip
 def test_direction_is_not_judgement(one: Kpi, change: str, status: Status) -> None:
     assert (one.change, one.status) == (change, status)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from email import policy
+from html import unescape
 from pathlib import Path
 
 import orjson
@@ -19,7 +20,7 @@ from opsbot.checks.weekly import Week
 from opsbot.model.report import FindingList, Report, Scorecard, Section, Table
 from opsbot.model.status import Status
 from opsbot.render import email as letters
-from opsbot.render import html, slack, text
+from opsbot.render import html, slack, specimen, text
 from opsbot.render.headline import LIMIT
 from opsbot.store.sql import SqlStore
 from tests.checks.weekly.stories import EMPTY, FAILING, TEMPLATES, Extreme, busy, calm, extreme, written_up
@@ -77,6 +78,48 @@ def test_sections_keep_their_ids_and_their_order(store: SqlStore) -> None:
     for week in (busy(store), extreme(Extreme(0))):
         found = [one.id for one in written_up(week)[0].sections]
         assert found == ["decisions", "scorecard", *IDS, "coverage", "method"]
+
+
+def test_the_sample_has_the_shape_of_the_week(store: SqlStore) -> None:
+    sample, told = specimen.report("weekly_report"), written_up(busy(store))[0]
+    assert [(one.id, one.title) for one in sample.sections] == [(one.id, one.title) for one in told.sections]
+    assert "decisions" not in {one.id for one in specimen.report("daily_health").sections}
+
+
+def test_slack_tells_every_part_of_the_week(store: SqlStore) -> None:
+    told, about = written_up(busy(store))
+    first, *thread = slack.render(told, about)
+    assert told.lede in unescape(orjson.dumps(first).decode())
+    later = unescape(orjson.dumps(thread).decode())
+    for one in told.sections:
+        firsts = [row.cells[0] for block in one.blocks if isinstance(block, Table) for row in block.rows]
+        # A table that is drawn as one may end before those that are well, and counts them.
+        assert [cell.text for cell in firsts if cell.status is not Status.OK and cell.text not in later] == [], one.id
+
+
+def test_a_mail_names_twenty_four_environments_in_trouble(store: SqlStore) -> None:
+    """Each with a sentence as long as they get, beside five decisions and a full scorecard."""
+    told, about = written_up(busy(store))
+    table = next(block for block in section(told, "system_health").blocks if isinstance(block, Table))
+    note = "Load balancer error rate classroom-web: errors 8.5 % of 12,630 requests for 77 min, limit 5 %; also 1 critical, 12 warnings"
+    rows = tuple(
+        replace(table.rows[0], cells=(replace(table.rows[0].cells[0], text=f"customer-{n:02}-prod"), *table.rows[0].cells[1:]), note=note)
+        for n in range(24)
+    )  # fmt: skip
+    full = replace(
+        told,
+        sections=tuple(
+            replace(one, blocks=(Table(columns=table.columns, rows=rows),)) if one.id == "system_health" else one
+            for one in told.sections
+        ),
+    )
+    raw = letters.render(
+        full, about, TEMPLATES, sender="a@b.example", to=["c@d.example"], domain="b.example", message_id="<1@b.example>"
+    )
+    shown = part(email.message_from_bytes(raw, policy=policy.default), "html")
+    assert len(shown.encode()) <= 80 * 1024
+    assert [row.cells[0].text for row in rows if row.cells[0].text not in shown] == []
+    assert shown.count(note) == 24
 
 
 def test_a_calm_week_decides_nothing_and_says_so(store: SqlStore) -> None:
