@@ -1,4 +1,7 @@
-"""One embedded AWS for all stories, a Slack and a mail server per story, and opsbot as its user runs it: a process."""
+"""One embedded AWS for all stories, a Slack and a mail server per story, and opsbot as its user runs it: a process.
+
+Most of these processes are forked from one that has imported opsbot; what a story begins with `started` is begun whole.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +23,7 @@ from opsbot.replica import mail, scenario, slack
 from opsbot.replica.server import Running, serve
 from opsbot.replica.world import World
 from tests.recording.suite import surroundings
+from tests.stories.opener import Opener, opened
 
 NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 
@@ -43,6 +48,12 @@ def aws(aws_process: Running) -> Iterator[Running]:
     assert aws_process.unknown == []
 
 
+@pytest.fixture(scope="session")
+def opener() -> Iterator[Opener]:
+    with opened() as found:
+        yield found
+
+
 @dataclass(frozen=True)
 class Told:
     code: int
@@ -61,9 +72,25 @@ class House:
 
     path: Path
     aws: Running
+    opener: Opener
 
     def opsbot(self, *words: str) -> Told:
-        env = {
+        with tempfile.TemporaryDirectory() as folder:
+            code = self.opener.run(["--home", str(self.path), *words], self._env, Path(folder))
+            out, err = (Path(folder, name).read_text(encoding="utf-8") for name in ("out", "err"))
+        assert "Traceback" not in err, err
+        return Told(code, out, err)
+
+    def started(self, *words: str) -> Told:
+        """The same, without any shortcut."""
+        command = [sys.executable, "-m", "opsbot", "--home", str(self.path), *words]
+        done = subprocess.run(command, env=self._env, capture_output=True, text=True)
+        assert "Traceback" not in done.stderr, done.stderr
+        return Told(done.returncode, done.stdout, done.stderr)
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.path),
             "AWS_ENDPOINT_URL": self.aws.url,
@@ -75,11 +102,6 @@ class House:
             "SLACK_BOT_TOKEN": "xoxb-loopback",
             **surroundings(),
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "opsbot", "--home", str(self.path), *words], env=env, capture_output=True, text=True
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Told(done.returncode, done.stdout, done.stderr)
 
     def fault(self, **rule: object) -> None:
         """Ask the embedded AWS to misbehave."""
@@ -89,9 +111,9 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, aws: Running, world: World) -> House:
+def house(tmp_path: Path, aws: Running, world: World, opener: Opener) -> House:
     (tmp_path / "config.toml").write_text(scenario.opsbot_config(world), encoding="utf-8")
-    return House(path=tmp_path, aws=aws)
+    return House(path=tmp_path, aws=aws, opener=opener)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ FULL_SOON = "dataplat-prod/service-quota-used/Running On-Demand Standard instanc
 
 
 def test_every_planted_incident_is_found_and_healthy_resources_stay_silent(house: House, world: World) -> None:
-    told = house.opsbot("run", "daily_health", "--at", AT, "--format", "json", "--dry-run")
+    told = house.started("run", "daily_health", "--at", AT, "--format", "json", "--dry-run")
     found = [f for f in told.json["findings"] if f["status"] != "info" and f["key"] != FULL_SOON]
     missed = [i.story for i in world.incidents if not any(_is_about(f, i) for f in found)]
     false_alarms = [f["key"] for f in found if not any(_is_about(f, i) for i in world.incidents)]
@@ -104,7 +104,7 @@ def test_a_plan_that_is_too_dear_is_refused_before_it_costs_anything(house: Hous
 def test_deliver_tells_slack_and_mail_once_and_keeps_the_report(
     telling: House, slack_server: slack.Running, mail_server: mail.Running
 ) -> None:
-    told = telling.opsbot("run", "daily_health", "--at", AT, "--format", "json", "--deliver").json
+    told = telling.started("run", "daily_health", "--at", AT, "--format", "json", "--deliver").json
     assert {(d["channel"], d["state"]) for d in told["deliveries"]} == {("ops-slack", "sent"), ("managers", "sent")}
     first = next(m for m in slack_server.messages if not m.get("thread_ts"))
     assert told["headline"] in first["text"]
@@ -113,9 +113,9 @@ def test_deliver_tells_slack_and_mail_once_and_keeps_the_report(
     assert told["headline"] in letter["subject"]
     assert letter.get_body(("plain",)) is not None
     assert letter.get_body(("html",)) is not None
-    kept = telling.opsbot("reports", "show", "last", "--format", "json").json
+    kept = telling.started("reports", "show", "last", "--format", "json").json
     assert (kept["run_id"], kept["exit_code"]) == (told["run_id"], 1)
-    assert telling.opsbot("outbox", "list").out == ""
+    assert telling.started("outbox", "list").out == ""
 
 
 def test_the_log_is_json_with_the_run_on_every_line(telling: House) -> None:

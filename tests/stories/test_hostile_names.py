@@ -19,6 +19,7 @@ from opsbot.replica.server import serve
 from opsbot.replica.world import World
 from tests.render.reading import Tags
 from tests.stories.conftest import NOW, House, Told, channels
+from tests.stories.opener import Opener
 
 SCENARIO = Path(__file__).parent / "hostile.toml"
 TEMPLATES = Path(__file__).parents[2] / "report_templates"
@@ -50,10 +51,10 @@ class Morning:
 
 
 @pytest.fixture(scope="module")
-def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Morning]:
+def morning(tmp_path_factory: pytest.TempPathFactory, opener: Opener) -> Iterator[Morning]:
     world = scenario.load(SCENARIO, anchor=NOW)
     with serve(world, now=lambda: NOW) as aws, slack.serve() as slack_server, mail.serve() as mail_server:
-        house = House(path=tmp_path_factory.mktemp("house"), aws=aws)
+        house = House(path=tmp_path_factory.mktemp("house"), aws=aws, opener=opener)
         (house.path / "config.toml").write_text(
             scenario.opsbot_config(world) + channels(slack_server, mail_server), encoding="utf-8"
         )
