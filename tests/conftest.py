@@ -19,7 +19,9 @@ from tests.recording.suite import (  # noqa: F401
 HERE = Path(__file__).parent
 # Tests of processes that are killed, stopped and raced on a machine that others share: one that was robbed of its
 # processor is given a second chance, and the summary says so (RERUN).
-PROCESSES = frozenset({"daemon", "executors", "outbox", "prober", "probes", "stories", "uptime", "web", "browser"})
+PROCESSES = frozenset(
+    {"alerting", "browser", "daemon", "executors", "outbox", "prober", "probes", "runbooks", "stories", "uptime", "web"}
+)
 
 
 # Files that take long: workers begin with them, so that none is left with one when the others have nothing more to do.
