@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from opsbot.actions.action import Act, Action, Bench, Change, Given, Intent
+from opsbot.actions.ssm_parameters import Parameters, listed
 from opsbot.actions.telling import clock, said
 from opsbot.model.runbook import Answer
 from opsbot.ports.remote import Receipt
@@ -18,7 +19,7 @@ class AutomationGiven(Given):
     """`parameters` as the document asks for them; each is a list of texts to SSM."""
 
     document: str = Field(pattern=r"^[A-Za-z0-9_.-]{3,128}$")
-    parameters: Mapping[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    parameters: Parameters
 
 
 def look(bench: Bench, given: AutomationGiven) -> Answer:
@@ -37,12 +38,8 @@ def look(bench: Bench, given: AutomationGiven) -> Answer:
     )
 
 
-def _parameters(given: AutomationGiven) -> dict[str, list[str]]:
-    return {name: [value] if isinstance(value, str) else list(value) for name, value in given.parameters.items()}
-
-
 def intend(given: AutomationGiven, seen: Answer) -> Intent:
-    told = ", ".join(f"{name}={','.join(values)}" for name, values in sorted(_parameters(given).items()))
+    told = ", ".join(f"{name}={','.join(values)}" for name, values in sorted(listed(given.parameters).items()))
     return Intent(
         calls=f"ssm:StartAutomationExecution {given.document} {told}".rstrip(),
         before=(("last execution", str(seen.values["execution"]) or "none"),),
@@ -56,7 +53,7 @@ def intend(given: AutomationGiven, seen: Answer) -> Intent:
 def apply(given: AutomationGiven, before: Answer, act: Act, token: str) -> Receipt:
     """The token makes SSM start it once, however often it is asked."""
     return act(
-        "ssm", "start_automation_execution", DocumentName=given.document, Parameters=_parameters(given),
+        "ssm", "start_automation_execution", DocumentName=given.document, Parameters=listed(given.parameters),
         ClientToken=token,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from opsbot.actions.action import Act, Action, Bench, Change, Given, Intent
+from opsbot.actions.ssm_parameters import Parameters, listed
 from opsbot.actions.telling import clock, said
 from opsbot.model.runbook import Answer
 from opsbot.ports.remote import Receipt
@@ -31,7 +32,7 @@ class CommandGiven(Given):
 
     document: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,128}$"), AfterValidator(_released)]
     machines: Annotated[tuple[Machine, ...], Field(min_length=1, max_length=50, strict=False)]
-    parameters: Mapping[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    parameters: Parameters
 
 
 def look(bench: Bench, given: CommandGiven) -> Answer:
@@ -49,12 +50,8 @@ def look(bench: Bench, given: CommandGiven) -> Answer:
     )  # fmt: skip
 
 
-def _parameters(given: CommandGiven) -> dict[str, list[str]]:
-    return {name: [value] if isinstance(value, str) else list(value) for name, value in given.parameters.items()}
-
-
 def intend(given: CommandGiven, seen: Answer) -> Intent:
-    told = ", ".join(f"{name}={','.join(values)}" for name, values in sorted(_parameters(given).items()))
+    told = ", ".join(f"{name}={','.join(values)}" for name, values in sorted(listed(given.parameters).items()))
     machines = ", ".join(given.machines)
     return Intent(
         calls=f"ssm:SendCommand {given.document} on {machines} {told}".rstrip(),
@@ -70,7 +67,7 @@ def apply(given: CommandGiven, before: Answer, act: Act, token: str) -> Receipt:
     """Run Command knows no token; the comment tells whose command it is."""
     return act(
         "ssm", "send_command", DocumentName=given.document, InstanceIds=list(given.machines),
-        Parameters=_parameters(given), Comment=f"opsbot {token}"[:100], MaxErrors="0",
+        Parameters=listed(given.parameters), Comment=f"opsbot {token}"[:100], MaxErrors="0",
     )  # fmt: skip
 
 

@@ -114,9 +114,9 @@ def dedup_key(group: Pairs) -> str:
     return f"opsbot-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:40]}"
 
 
-def sample(finding: Finding, place: Environment | None, now: datetime) -> Alert:
-    """An alert as the finding would make one, for asking where it would go."""
+def sample(finding: Finding, place: Environment | None, now: datetime, job: str = "") -> Alert:
+    """An alert as the finding of that job would make one, for asking where it would go."""
     return Alert(
         finding=finding, state=AlertState.FIRING, since=now, seen_at=now, changed_at=now, fired_at=now, episode=1,
-        tenant=place.tenant if place else "", tier=place.tier if place else "",
+        tenant=place.tenant if place else "", tier=place.tier if place else "", job=job,
     )  # fmt: skip

@@ -13,9 +13,10 @@ from opsbot.cli import Options
 @click.option("--as", "meaning", type=click.Choice(["expected", "planned", "real"]),
               help="Of a cost finding: expected (as it should be), planned (on purpose, for now), real (it is trouble).")  # fmt: skip
 @click.option("--reason", default="", metavar="TEXT", help="Kept with it; whoever asks later reads it.")
-@click.option("--as-who", "who", metavar="NAME", help="In whose name. Default: the user you are logged in as.")
+@click.option("--as-who", "who", metavar="NAME", help="In whose name. Default: who AWS says you are, else your login.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
-def ack(options: Options, key: str, group: str, meaning: str | None, reason: str, who: str | None) -> int:
+def ack(options: Options, key: str, group: str, meaning: str | None, reason: str, who: str | None, format_: str) -> int:
     """Say of the finding KEY that it is seen. KEY stands in the report; its last part is enough if it is the only one.
 
     Without --as: an alert that fires is in your hand. Its repeats stop until it becomes worse, and whoever was told of it
@@ -32,10 +33,14 @@ def ack(options: Options, key: str, group: str, meaning: str | None, reason: str
     """
     if bool(key) == bool(group) or (group and meaning):
         raise click.UsageError("expected a KEY, or --group without --as")
+    if meaning and format_ == "json":
+        raise click.UsageError(
+            "--format json is for alerts; what a cost finding was is told by: opsbot run cost_anomalies"
+        )
     if meaning is not None:
         from opsbot.cli.ack_cost import judge
 
         return judge(options, key, meaning, reason.strip(), who)
     from opsbot.cli.ack_alert import acknowledge
 
-    return acknowledge(options, key, group, reason.strip(), who)
+    return acknowledge(options, key, group, reason.strip(), who, format_)

@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 import click
 
 from opsbot.cli import Options
 
+if TYPE_CHECKING:
+    from opsbot.store.sql import SqlStore
+
 _OFFERED = 3
 
 
-def acknowledge(options: Options, key: str, group: str, reason: str, who: str | None) -> int:
+def acknowledge(options: Options, key: str, group: str, reason: str, who: str | None, format_: str) -> int:
     """Take alerts in hand and say so to whoever was told. Raises UsageError for a key under which nothing fires."""
     from opsbot import app
-    from opsbot.cli.reminding import take_turn
-    from opsbot.cli.who import opened, whoever
+    from opsbot.cli.alerts import as_json
+    from opsbot.cli.reminding import say_told, take_turn
+    from opsbot.cli.who import opened
+    from opsbot.render.format import clean
 
     _, store = opened(options)
     alerts = store.alerts()
     firing = [alert.key for alert in alerts.all() if alert.fires]
     chosen = _of_group(group, alerts.told(), firing) if group else _chosen(key, firing)
-    name = who or whoever()
-    for one in alerts.acknowledge(chosen, name, reason, app.now(), app.actor()):
-        click.echo(f"{one} is in {name}'s hand; it is told again if it becomes worse")
+    actor = app.actor()
+    name = who or actor.short
+    taken = alerts.acknowledge(chosen, name, reason, app.now(), actor)
+    step = take_turn(options)
+    if format_ == "json":
+        click.echo(as_json(store, [one for one in alerts.all() if one.key in taken], app.now()))
+    else:
+        for one in taken:
+            click.echo(f"{clean(one)} is in {clean(name)}'s hand; it is told again if it becomes worse")
+        say_told(step)
+        for line in _next(store, taken):
+            click.echo(line, err=True)
     store.close()
-    told = [message.channel for message in take_turn(options).messages]
-    if told:
-        click.echo(f"telling {', '.join(dict.fromkeys(told))}", err=True)
     return 0
+
+
+def _next(store: SqlStore, taken: Sequence[str]) -> Iterator[str]:
+    """Where the work goes on: in the incident of what was taken, else in its runbook."""
+    from opsbot.model.incident import ACTIVE
+    from opsbot.render.format import clean
+
+    found = [one for one in store.incidents().incidents(states=ACTIVE) if not set(taken).isdisjoint(one.alerts)]
+    for incident in found[:_OFFERED]:
+        yield f"next: opsbot incident show {incident.id}"
+    alerts = [one for one in store.alerts().all() if one.key in taken and one.finding.runbook]
+    if alerts and not found:
+        yield f"next: opsbot runbook run --finding {shlex.quote(clean(alerts[0].key))}"
 
 
 def _of_group(prefix: str, told: Sequence[object], firing: Sequence[str]) -> list[str]:
@@ -54,7 +80,7 @@ def _chosen(text: str, firing: Sequence[str]) -> list[str]:
     if found or len(ends) == 1:
         return found or ends
     if ends:
-        raise click.UsageError(f'several alerts end in "{text}": {", ".join(ends[:_OFFERED])}; give the whole key')
+        raise click.UsageError(f'several alerts end in "{text}": {_shown(ends)}; give the whole key')
     raise click.UsageError(f'no alert fires under "{text}"{_nearest(text, firing)}')
 
 
@@ -62,4 +88,10 @@ def _nearest(text: str, firing: Sequence[str]) -> str:
     if not firing:
         return "; nothing fires at the moment"
     near = difflib.get_close_matches(text, firing, n=_OFFERED, cutoff=0.4)
-    return f"; the nearest: {', '.join(near)}" if near else f"; firing: {', '.join(firing[:_OFFERED])}"
+    return f"; the nearest: {_shown(near)}" if near else "; see: opsbot alerts"
+
+
+def _shown(keys: Sequence[str]) -> str:
+    from opsbot.render.format import clean
+
+    return ", ".join(map(clean, keys[:_OFFERED]))

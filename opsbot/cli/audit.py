@@ -25,8 +25,9 @@ def audit() -> None:
 
 @audit.command("verify")
 @click.option("--head", metavar="SEAL", default="", help="A seal that was kept elsewhere and must be in the log.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
-def verify(options: Options, head: str) -> int:
+def verify(options: Options, head: str, format_: str) -> int:
     """Find every row that was changed, taken out or put in. Exit 1 if there is one. Whoever can write the whole database
     could forge the whole log; keep the head that is printed somewhere else, and give it with --head the next time.
 
@@ -37,13 +38,18 @@ def verify(options: Options, head: str) -> int:
     """
     from opsbot.audit import faults
     from opsbot.cli.incident_stage import opened
+    from opsbot.render.format import clean
 
     _, store = opened(options)
     log = store.audit()
-    wrong = list(faults(log.rows(), log.head(), head.strip().lower()))
+    wrong = [clean(fault) for fault in faults(log.rows(), log.head(), head.strip().lower())]
+    end = log.head()
+    if format_ == "json":
+        shown = {"schema": "opsbot.audit-verify/1", "rows": end.seq, "head": end.seal, "faults": wrong}
+        click.echo(json.dumps(shown, indent=1, ensure_ascii=False))
+        return 1 if wrong else 0
     for fault in wrong:
         click.echo(fault)
-    end = log.head()
     if not wrong:
         click.echo(f"{end.seq} rows, all of them as they were written; head {end.seal}")
     return 1 if wrong else 0
@@ -91,8 +97,10 @@ def _write(rows: Any, format_: str, out: TextIO) -> None:
 
 
 def _cell(value: Any) -> str:
-    """A spreadsheet must not take what somebody typed for a formula."""
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+    """A spreadsheet must not take what somebody typed for a formula, nor a terminal for a command."""
+    from opsbot.render.format import clean
+
+    text = clean(json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value))
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 

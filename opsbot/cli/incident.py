@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _PRIORITIES = ("P0", "P1", "P2", "P3")
 _ROLES = ("commander", "scribe", "liaison")
 _AT = click.option("--at", metavar="TIME", help="When it happened, such as -12m. Default: now.")
+_FORMAT = click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.group(short_help="What people work on together: open, note, acknowledge, resolve.")
@@ -31,9 +33,10 @@ def incident() -> None:
 @click.option("--priority", type=click.Choice(_PRIORITIES), default="P2", show_default=True)
 @click.option("--env", "environment", metavar="NAME", help="Where it is.")
 @click.option("--finding", "keys", multiple=True, metavar="KEY", help="What it is about; may repeat.")
+@_FORMAT
 @click.pass_obj
 def open_incident(
-    options: Options, title: str | None, priority: str, environment: str | None, keys: tuple[str, ...]
+    options: Options, title: str | None, priority: str, environment: str | None, keys: tuple[str, ...], format_: str
 ) -> None:
     """Open an incident, by hand or of findings; of one trouble at most one is active, and opening it again adds to it.
 
@@ -59,15 +62,15 @@ def open_incident(
     there, fresh = store.incidents().open(*drawn)
     if fresh:
         _told_before(store, there, by)
-    click.echo(f"{there.id} {'is open' if fresh else 'is active already; this was added to it'}")
-    if there.runbook:
-        click.echo(f"next: opsbot runbook run {there.runbook} --incident {there.id}", err=True)
+    _say(
+        store, there.number, f"{there.id} {'is open' if fresh else 'is active already; this was added to it'}", format_
+    )
 
 
 @incident.command("list")
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
-@click.option("--tenant", metavar="NAME")
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--tenant", metavar="NAME", help="Only this tenant's.")
+@_FORMAT
 @click.pass_obj
 def list_incidents(options: Options, everything: bool, tenant: str | None, format_: str) -> int:
     """Active incidents, the gravest first. Exit 1 while a P0 or P1 is not acknowledged.
@@ -92,7 +95,11 @@ def list_incidents(options: Options, everything: bool, tenant: str | None, forma
         return code
     for line in lines.listed(found, app.now()):
         click.echo(line)
-    if not found:
+    if first := next((one for one in found if lines.waits(one)), None):
+        click.echo(f'next: opsbot incident ack {first.id} "looking"', err=True)
+    elif found:
+        click.echo(f"next: opsbot incident show {found[0].id}", err=True)
+    else:
         click.echo("no incident" if everything else "no active incident", err=True)
     return code
 
@@ -109,20 +116,29 @@ def show_incident(options: Options, id: str, format_: str) -> None:
       opsbot incident show INC-12
       opsbot incident show INC-12 --format markdown > INC-12.md
     """
-    from opsbot.cli import incident_lines as lines
-    from opsbot.cli.incident_stage import one, opened
-    from opsbot.cli.show import put
+    from opsbot.cli.incident_stage import kept, one, opened
 
     config, store = opened(options)
-    found = one(store, id)
-    timeline = store.incidents().timeline(found.number)
-    match format_:
-        case "json":
-            put(json.dumps(lines.as_json(found, timeline), indent=1, ensure_ascii=False), None)
-        case "markdown":
-            put("\n".join(lines.markdown(found, timeline)), None)
-        case _:
-            put("\n".join(lines.shown(found, timeline, config.timezone)), None)
+    kept(store, one(store, id), format_, config.timezone, None)
+
+
+@incident.command("export")
+@click.argument("id")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
+@click.option("--format", "format_", type=click.Choice(["markdown", "json"]), default="markdown", show_default=True)
+@click.pass_obj
+def export_incident(options: Options, id: str, output: Path | None, format_: str) -> None:
+    """The record to keep: what `show --format markdown` prints, or as a file.
+
+    \b
+    Examples:
+      opsbot incident export INC-12 > INC-12.md
+      opsbot incident export INC-12 --output records/INC-12.md
+    """
+    from opsbot.cli.incident_stage import kept, one, opened
+
+    config, store = opened(options)
+    kept(store, one(store, id), format_, config.timezone, output)
 
 
 @incident.command("ack")
@@ -130,8 +146,9 @@ def show_incident(options: Options, id: str, format_: str) -> None:
 @click.argument("text", required=False, default="")
 @click.option("--as-of", "revision", type=int, metavar="N", help="Only if nothing has changed since revision N.")
 @_AT
+@_FORMAT
 @click.pass_obj
-def ack(options: Options, id: str, text: str, revision: int | None, at: str | None) -> None:
+def ack(options: Options, id: str, text: str, revision: int | None, at: str | None, format_: str) -> None:
     """Say that you have it, and all its alerts with it: whoever was told of them hears so.
 
     \b
@@ -139,21 +156,24 @@ def ack(options: Options, id: str, text: str, revision: int | None, at: str | No
       opsbot incident ack INC-12 "looking, back in 20 minutes"
     """
     from opsbot import incidents
-    from opsbot.cli.incident_stage import one
+    from opsbot.cli.reminding import say_told, take_turn
 
     config, store = _opened(options)
     by = _by(config, at)
     step = incidents.acked(by, text)
-    _do(store, id, incidents.as_of(revision, step) if revision else step, by, "ack", text)
-    store.alerts().acknowledge(one(store, id).alerts, by.actor.short, text, by.now, by.actor)
+    there = _done(store, id, incidents.as_of(revision, step) if revision else step, by, "ack", text)
+    if store.alerts().acknowledge(there.alerts, by.actor.short, text, by.now, by.actor):
+        say_told(take_turn(options))
+    _say(store, there.number, _line(there), format_)
 
 
 @incident.command("note")
 @click.argument("id")
 @click.argument("text")
 @_AT
+@_FORMAT
 @click.pass_obj
-def note(options: Options, id: str, text: str, at: str | None) -> None:
+def note(options: Options, id: str, text: str, at: str | None, format_: str) -> None:
     """Write something into its timeline; nothing in it is ever changed, a correction is another note.
 
     \b
@@ -164,15 +184,16 @@ def note(options: Options, id: str, text: str, at: str | None) -> None:
 
     config, store = _opened(options)
     by = _by(config, at)
-    _do(store, id, incidents.noted(by, _words(text)), by, "note", text)
+    _do(store, id, incidents.noted(by, _words(text)), by, "note", text, format_)
 
 
 @incident.command("mitigate")
 @click.argument("id")
 @click.argument("text", required=False, default="")
 @_AT
+@_FORMAT
 @click.pass_obj
-def mitigate(options: Options, id: str, text: str, at: str | None) -> None:
+def mitigate(options: Options, id: str, text: str, at: str | None, format_: str) -> None:
     """Say that users are well again, even if the cause is still there.
 
     \b
@@ -183,7 +204,7 @@ def mitigate(options: Options, id: str, text: str, at: str | None) -> None:
 
     config, store = _opened(options)
     by = _by(config, at)
-    _do(store, id, incidents.mitigated(by, text), by, "mitigate", text)
+    _do(store, id, incidents.mitigated(by, text), by, "mitigate", text, format_)
 
 
 @incident.command("resolve")
@@ -191,8 +212,9 @@ def mitigate(options: Options, id: str, text: str, at: str | None) -> None:
 @click.option("--fix", default="", metavar="TEXT", help="What helped.")
 @click.option("--review-owner", default="", metavar="WHO", help="Who writes down what was learnt.")
 @_AT
+@_FORMAT
 @click.pass_obj
-def resolve(options: Options, id: str, fix: str, review_owner: str, at: str | None) -> None:
+def resolve(options: Options, id: str, fix: str, review_owner: str, at: str | None, format_: str) -> None:
     """Say that it is over.
 
     \b
@@ -203,14 +225,15 @@ def resolve(options: Options, id: str, fix: str, review_owner: str, at: str | No
 
     config, store = _opened(options)
     by = _by(config, at)
-    _do(store, id, incidents.resolved(by, fix, review_owner), by, "resolve", fix)
+    _do(store, id, incidents.resolved(by, fix, review_owner), by, "resolve", fix, format_)
 
 
 @incident.command("reopen")
 @click.argument("id")
 @click.argument("text", required=False, default="")
+@_FORMAT
 @click.pass_obj
-def reopen(options: Options, id: str, text: str) -> None:
+def reopen(options: Options, id: str, text: str, format_: str) -> None:
     """It was not over after all; within a day of its end.
 
     \b
@@ -221,15 +244,16 @@ def reopen(options: Options, id: str, text: str) -> None:
 
     config, store = _opened(options)
     by = _by(config, None)
-    _do(store, id, incidents.reopened(by, text), by, "reopen", text)
+    _do(store, id, incidents.reopened(by, text), by, "reopen", text, format_)
 
 
 @incident.command("role")
 @click.argument("id")
 @click.argument("role", type=click.Choice(_ROLES))
 @click.argument("who")
+@_FORMAT
 @click.pass_obj
-def role(options: Options, id: str, role: str, who: str) -> None:
+def role(options: Options, id: str, role: str, who: str, format_: str) -> None:
     """Say who leads, who writes, who talks to customers.
 
     \b
@@ -241,15 +265,16 @@ def role(options: Options, id: str, role: str, who: str) -> None:
 
     config, store = _opened(options)
     by = _by(config, None)
-    _do(store, id, incidents.assigned(by, Role(role), _words(who)), by, "role", f"{role} {who}")
+    _do(store, id, incidents.assigned(by, Role(role), _words(who)), by, "role", f"{role} {who}", format_)
 
 
 @incident.command("priority")
 @click.argument("id")
 @click.argument("priority", type=click.Choice(_PRIORITIES))
 @click.argument("text", required=False, default="")
+@_FORMAT
 @click.pass_obj
-def priority(options: Options, id: str, priority: str, text: str) -> None:
+def priority(options: Options, id: str, priority: str, text: str, format_: str) -> None:
     """Change how fast somebody must come.
 
     \b
@@ -261,7 +286,9 @@ def priority(options: Options, id: str, priority: str, text: str) -> None:
 
     config, store = _opened(options)
     by = _by(config, None)
-    _do(store, id, incidents.raised(by, Priority(priority), text), by, "priority", f"{priority} {text}".strip())
+    _do(
+        store, id, incidents.raised(by, Priority(priority), text), by, "priority", f"{priority} {text}".strip(), format_
+    )
 
 
 def _opened(options: Options) -> tuple[Config, SqlStore]:
@@ -282,11 +309,39 @@ def _by(config: Config, at: str | None) -> By:
     return By(actor=app.actor(), now=now, at=when)
 
 
-def _do(store: SqlStore, id: str, step: Step, by: By, what: str, text: str) -> None:
+def _do(store: SqlStore, id: str, step: Step, by: By, what: str, text: str, format_: str) -> None:
+    changed = _done(store, id, step, by, what, text)
+    _say(store, changed.number, _line(changed), format_)
+
+
+def _done(store: SqlStore, id: str, step: Step, by: By, what: str, text: str) -> Incident:
     from opsbot.cli.incident_stage import one
 
-    changed = store.incidents().change(one(store, id).number, step, by.act(what, text=text))
-    click.echo(f"{changed.id} {changed.state} {changed.priority}  {changed.title}")
+    return store.incidents().change(one(store, id).number, step, by.act(what, text=text))
+
+
+def _line(there: Incident) -> str:
+    from opsbot.render.format import clean
+
+    return f"{there.id} {there.state} {there.priority}  {clean(there.title)}"
+
+
+def _say(store: SqlStore, number: int, said: str, format_: str) -> None:
+    """What was done on stdout; the next safe command on stderr, last."""
+    from opsbot import app
+    from opsbot.cli import incident_lines as lines
+    from opsbot.cli.incident_stage import last_run
+
+    found = store.incidents().incident(number)
+    if found is None:
+        return
+    if format_ == "json":
+        shown = lines.as_json(found, store.incidents().timeline(number))
+        click.echo(json.dumps(shown, indent=1, ensure_ascii=False))
+        return
+    click.echo(said)
+    for line in lines.following(found, last_run(store, number), app.now()):
+        click.echo(line, err=True)
 
 
 def _told_before(store: SqlStore, there: Incident, by: By) -> None:

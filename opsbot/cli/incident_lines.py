@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from opsbot.model.incident import Entry, Incident, times
+from opsbot.model.incident import Entry, Incident, IncidentState, times
+from opsbot.model.runbook import RunbookRun, RunState
 from opsbot.model.status import Priority
 from opsbot.render.format import clean, clip, moment, span, utc
+from opsbot.render.markdown import escape
 
 _TIMES = ("detect", "tell", "acknowledge", "mitigate", "resolve")
 NOT_TOLD = "not told"
 _GAPS = re.compile(r"( +)")
-_SPECIAL = re.compile(r"([\\`*_\[\]<>#|!~])")
 
 
 def waits(incident: Incident) -> bool:
@@ -47,6 +48,37 @@ def _took(name: str, taken: timedelta | None, unknown: str) -> str:
     return NOT_TOLD if name == "tell" else unknown
 
 
+def following(incident: Incident, run: RunbookRun | None, now: datetime) -> Iterator[str]:
+    """The next safe command by where it stands; `run` is the newest run of a runbook for it."""
+    for name, command in zip(("next:", "then:"), _following(incident, run, now), strict=False):
+        yield f"{name} {command}"
+
+
+def _following(incident: Incident, run: RunbookRun | None, now: datetime) -> Iterator[str]:
+    if incident.state is IncidentState.RESOLVED:
+        yield f"opsbot incident show {incident.id} --format markdown > {incident.id}.md"
+    elif incident.state is IncidentState.MITIGATED:
+        yield f'opsbot incident resolve {incident.id} --fix "what helped"'
+    else:
+        if incident.state is IncidentState.OPEN:
+            yield f'opsbot incident ack {incident.id} "looking"'
+        yield _at_hand(incident, run, now)
+
+
+def _at_hand(incident: Incident, run: RunbookRun | None, now: datetime) -> str:
+    """What waits for somebody goes before what could be begun."""
+    state = run.state if run else None
+    if run and state is RunState.PLANNED and now <= run.at + run.approve.expires:
+        return f"opsbot runbook approve {run.id}   (by somebody else than {clean(run.actor.short)})"
+    if run and state is RunState.APPROVED and run.approval and now <= run.approval.until:
+        return f"opsbot runbook apply {run.id}"
+    if run and state in (RunState.APPLYING, RunState.ROLLING_BACK, RunState.UNKNOWN):
+        return f"opsbot runbook apply {run.id}   (looks what came of it; makes nothing twice)"
+    if incident.runbook and state is not RunState.APPLIED:
+        return f"opsbot runbook run {incident.runbook} --incident {incident.id}"
+    return f'opsbot incident mitigate {incident.id} "what helped"'
+
+
 def shown(incident: Incident, timeline: Sequence[Entry], zone: str) -> Iterator[str]:
     """Everything that is known, for a terminal."""
     yield f"{incident.id}  {incident.priority}  {incident.state}  {clean(incident.title)}"
@@ -68,9 +100,6 @@ def shown(incident: Incident, timeline: Sequence[Entry], zone: str) -> Iterator[
     for entry in timeline:
         yield f"  {moment(entry.at, zone)}  {_late(entry)}{clip(_who(entry.actor.name), 20)}: {clean(entry.text)}"
         yield from (f"      {clean_keeping(line)}" for line in entry.lines)
-    if incident.runbook and incident.state.active:
-        yield ""
-        yield f"next: opsbot runbook run {incident.runbook} --incident {incident.id}"
 
 
 def clean_keeping(line: str) -> str:
@@ -91,6 +120,9 @@ def markdown(incident: Incident, timeline: Sequence[Entry]) -> Iterator[str]:
     yield f"{incident.priority}, {incident.state}" + (
         f", {_plain(incident.environment)}" if incident.environment else ""
     )
+    opened = f"{incident.opened_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    yield ""
+    yield f"Opened {opened} by {_plain(_who(incident.opened_by))}; all times are UTC."
     yield ""
     yield "| Time to | |"
     yield "|---|---|"
@@ -104,14 +136,14 @@ def markdown(incident: Incident, timeline: Sequence[Entry]) -> Iterator[str]:
             yield from ("", f"## {title}", "", *(f"- {line}" for line in lines))
     yield from ("", "## Timeline", "")
     for entry in timeline:
-        yield f"- **{utc(entry.at)}** {_late(entry)}{_plain(_who(entry.actor.name))}: {_plain(entry.text)}"
+        yield f"- **{entry.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}** {_late(entry)}{_plain(_who(entry.actor.name))}: {_plain(entry.text)}"
         if entry.lines:
             # Indented code: nothing in it can end it.
             yield from ("", *(f"      {clean_keeping(line)}" for line in entry.lines), "")
 
 
 def _plain(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", clean(text))
+    return escape(clean(text))
 
 
 def as_json(incident: Incident, timeline: Sequence[Entry] | None = None) -> dict[str, Any]:

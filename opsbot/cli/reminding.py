@@ -44,3 +44,9 @@ def take_turn(options: Options, *, tidy: bool = False) -> Step:
         return sweep(store.alerts(), channels, policy, config.timezone, app.now())
     finally:
         store.close()
+
+
+def say_told(turn: Step) -> None:
+    """Who hears of what was done; the daemon sends it."""
+    if told := dict.fromkeys(message.channel for message in turn.messages):
+        click.echo(f"telling {', '.join(told)}", err=True)

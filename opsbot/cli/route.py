@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opsbot.model.alert import Alert
 
 STATUSES = ("critical", "unknown", "warning", "info")
+_ANY = "some-check"
 
 
 @click.group(short_help="Say who would hear of an alert, and why.")
@@ -26,17 +27,23 @@ def route() -> None:
 
 
 @route.command("list")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
-def list_routes(options: Options) -> int:
+def list_routes(options: Options, format_: str) -> int:
     """List the routes in the order in which they are tried.
 
     \b
     Examples:
       opsbot route list
+      opsbot route list --format json
     """
     from opsbot.cli.who import opened
 
     config, _ = opened(options)
+    if format_ == "json":
+        rows = [_row(one) for one in config.policy.routes]
+        click.echo(json.dumps({"schema": "opsbot.routes/1", "routes": rows}, indent=1, ensure_ascii=False))
+        return 0
     for one in config.policy.routes:
         click.echo(
             f"{one.name:<16} {one.priority}  {_matches(one)}  ->  {_told(one)}{_more(one)}{'  continue' if one.goes_on else ''}"
@@ -48,10 +55,11 @@ def list_routes(options: Options) -> int:
 
 @route.command("test")
 @click.option("--env", "environment", default="", metavar="NAME", help="Of this environment: its tenant, tier, labels.")
-@click.option("--check", default="some-check", metavar="NAME")
+@click.option("--check", default=_ANY, metavar="NAME")
 @click.option("--status", type=click.Choice(STATUSES), default="critical", show_default=True)
 @click.option("--resource", default="some-resource", metavar="NAME")
 @click.option("--area", metavar="NAME", help="Default: the check's own.")
+@click.option("--job", default="", metavar="NAME", help="As found by this job.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="May repeat.")
 @click.option("--at", metavar="TIME", help="As if it fired then: maintenance and silences of that time. Default: now.")
 @click.option("--expect", metavar="CHANNELS", help="Exit 1 unless exactly these hear of it: a,b. For your own tests.")
@@ -64,6 +72,7 @@ def test_route(
     status: str,
     resource: str,
     area: str | None,
+    job: str,
     labels: tuple[str, ...],
     at: str | None,
     expect: str | None,
@@ -84,7 +93,7 @@ def test_route(
 
     config, store = opened(options)
     now = moment(at, now=app.now(), zone=config.timezone, option="--at") if at else app.now()
-    alert = _alert(options, config, environment, check, status, resource, area, pairs(labels), now)
+    alert = _alert(options, config, environment, check, status, resource, area, job, pairs(labels), now)
     silences = [one for one in store.alerts().silences() if one.ended_at is None]
     muted = why_muted(alert, silences, config.policy.maintenance, {}, now)
     walked = tried(alert, config.policy.routes)
@@ -93,7 +102,18 @@ def test_route(
         click.echo(json.dumps(_plain(alert, walked, list(told), muted), indent=1, ensure_ascii=False))
     else:
         _print(alert, walked, list(told), muted, config.policy)
-    return 0 if expect is None or {part for part in expect.split(",") if part} == set(told) else 1
+    wanted = {part.strip() for part in expect.split(",") if part.strip()} if expect is not None else set(told)
+    if wanted != set(told):
+        click.echo(_unexpected(wanted, list(told), list(config.channels)), err=True)
+    return 0 if wanted == set(told) else 1
+
+
+def _unexpected(wanted: set[str], told: Sequence[str], channels: Sequence[str]) -> str:
+    from opsbot.config.problems import nearest
+
+    unknown = [f'there is no channel "{name}"{nearest(name, channels)}' for name in sorted(wanted - set(channels))]
+    said = f"expected {', '.join(sorted(wanted)) or 'nobody'} to be told, found {', '.join(told) or 'nobody'}"
+    return "; ".join([said, *unknown])
 
 
 def _alert(
@@ -104,6 +124,7 @@ def _alert(
     status: str,
     resource: str,
     area: str | None,
+    job: str,
     labels: dict[str, str],
     now: datetime,
 ) -> Alert:
@@ -111,6 +132,7 @@ def _alert(
     from opsbot import app
     from opsbot.alerting import sample
     from opsbot.cli.moment import known
+    from opsbot.config.problems import nearest
     from opsbot.model.finding import Finding
     from opsbot.model.status import Status
     from opsbot.model.units import Unit
@@ -119,18 +141,22 @@ def _alert(
     places = {one.name: one for one in config.environments}
     place = places[known(environment, places, what="environment", option="--env")] if environment else None
     found = next((one for one in house.catalogue.checks if one.name == check), None)
+    if found is None and check != _ANY:
+        names = [one.name for one in house.catalogue.checks]
+        click.echo(f'no check is called "{check}"{nearest(check, names)}; it is tried as it stands', err=True)
     finding = Finding(
         check=check, environment=environment, resource=resource, status=Status(status), at=now, unit=Unit.COUNT,
         title=found.title if found else check, area=area or (found.area if found else ""),
         labels=tuple(sorted({**dict(place.labels if place else ()), **labels}.items())),
     )  # fmt: skip
-    return sample(finding, place, now)
+    return sample(finding, place, now, job.replace("-", "_"))
 
 
 def _print(alert: Alert, walked: Sequence[Tried], told: Sequence[str], muted: str, policy: Policy) -> None:
     from opsbot.alerting import group_of
+    from opsbot.render.format import clean
 
-    click.echo(f"{alert.key}, {alert.status}")
+    click.echo(f"{clean(alert.key).lstrip('/')}, {alert.status}")
     for one in walked:
         if one.why:
             click.echo(f"  no   {one.route.name}: {one.why}")
@@ -165,6 +191,14 @@ def _plain(alert: Alert, walked: Sequence[Tried], told: Sequence[str], muted: st
         ],
         "incident": any(one.incident for one in fitting),
     }
+
+
+def _row(one: Route) -> dict[str, Any]:
+    return {
+        "name": one.name, "priority": one.priority.value, "match": {name: list(globs) for name, globs in one.match},
+        "channels": list(one.channels), "group_by": list(one.group_by), "continue": one.goes_on, "incident": one.incident,
+        "repeat_seconds": one.repeat.total_seconds() if one.repeat else None,
+    }  # fmt: skip
 
 
 def _matches(one: Route) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -32,13 +33,15 @@ def runbook() -> None:
 
 
 @runbook.command("list")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
-def list_runbooks(options: Options) -> None:
+def list_runbooks(options: Options, format_: str) -> None:
     """All runbooks: whose file each is, and which checks name it.
 
     \b
-    Example:
+    Examples:
       opsbot runbook list
+      opsbot runbook list --format json
     """
     from opsbot.render.format import clean
 
@@ -48,6 +51,10 @@ def list_runbooks(options: Options) -> None:
         (file.name, "shipped" if file.shipped else "home", clean(_read(file).title), named.get(file.name, ()))
         for file in place.runbooks()
     ]
+    if format_ == "json":
+        rows = [dict(zip(("name", "whose", "title", "checks"), row, strict=True)) for row in found]
+        click.echo(json.dumps({"schema": "opsbot.runbooks/1", "runbooks": rows}, indent=1, ensure_ascii=False))
+        return
     name_width, title_width = (max((len(row[place]) for row in found), default=0) for place in (0, 2))
     for name, whose, title, checks in found:
         click.echo(f"{name:<{name_width}}  {whose:<7}  {title:<{title_width}}  {', '.join(checks) or '-'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from opsbot.model.runbook import Begun, RunbookRun, RunState, StepState, Took, Write
@@ -95,16 +95,31 @@ def plan(run: RunbookRun) -> Iterator[str]:
         yield from _write(n, write)
     if run.state is RunState.PLANNED:
         who = " or ".join(run.approve.by) if run.approve.by != ("*",) else "Anybody"
-        minutes = int(run.approve.expires.total_seconds() // 60)
         yield ""
-        yield f"Nothing is changed yet. {who} but {clean(run.actor.short)} may approve it within {minutes} min:"
+        yield f"Nothing is changed yet. {who} but {clean(run.actor.short)} may approve it until {until(run):%H:%M} UTC:"
         yield f"  opsbot runbook approve {run.id}"
         yield f"then: opsbot runbook apply {run.id}"
 
 
+def until(run: RunbookRun) -> datetime:
+    """When what is planned can no longer be approved."""
+    return run.at + run.approve.expires
+
+
 def _stand(run: RunbookRun) -> str:
-    by = f" by {clean(run.approval.actor.short)} until {run.approval.until:%H:%M:%S} UTC" if run.approval else ""
-    return f"{run.state}{by}" + (f": {clean(run.why)}" if run.why else "")
+    return f"{run.state}{_by(run)}" + (f": {clean(run.why)}" if run.why else "")
+
+
+def _by(run: RunbookRun) -> str:
+    """Who approved it: whoever carried it out may be somebody else."""
+    if run.approval is None:
+        return ""
+    who = clean(run.approval.actor.short)
+    if run.approval.reason:
+        return f" (without an approval, by {who}: {clean(run.approval.reason)})"
+    if run.state is RunState.APPROVED:
+        return f" by {who} until {run.approval.until:%H:%M:%S} UTC"
+    return f" (approved by {who})"
 
 
 def _write(n: int, write: Write) -> Iterator[str]:
@@ -140,6 +155,10 @@ def next_step(run: RunbookRun, changes: Sequence[Begun]) -> Iterator[str]:
     elif run.state is RunState.FAILED and not any(one.state is StepState.DONE for one in changes):
         yield f"nothing was changed; look again with: opsbot runbook run {run.runbook} --env {run.environment}"
     yield f"what it saw and did: opsbot runbook replay {run.id}"
+    if run.incident and run.state is RunState.APPLIED:
+        yield f'if users are well again: opsbot incident mitigate INC-{run.incident} "what helped"'
+    elif run.incident:
+        yield f"where it stands: opsbot incident show INC-{run.incident}"
 
 
 def _left(run: RunbookRun, changes: Sequence[Begun]) -> list[Write]:
@@ -204,6 +223,20 @@ def as_json(run: RunbookRun, code: int, changes: Sequence[Begun] = ()) -> dict[s
         "made": [{"step": one.step, "state": one.state.value, "at": stamp(one.at), "why": one.why or None,
                   "back_at": stamp(one.back_at) if one.back_at else None} for one in changes],
     }  # fmt: skip
+
+
+def runs_json(runs: Sequence[RunbookRun]) -> dict[str, Any]:
+    """`opsbot.runbook-runs/1`: the newest first."""
+    rows = [
+        {
+            "id": run.id, "at": stamp(run.at), "state": run.state.value, "runbook": run.runbook, "environment": run.environment,
+            "region": run.region, "finding": run.finding or None, "by": run.actor.name,
+            "incident": f"INC-{run.incident}" if run.incident else None,
+            "approved_by": run.approval.actor.name if run.approval else None,
+        }
+        for run in runs
+    ]  # fmt: skip
+    return {"schema": "opsbot.runbook-runs/1", "runs": rows}
 
 
 def _step_json(took: Took) -> dict[str, Any]:

@@ -103,6 +103,8 @@ def _run(
     with there.bench(environment, region, now) as bench:
         run = running.run(start, bench, lambda took: say(*step(took, columns, colour=painted)))
     say(*left_out(run))
+    if not page.steps:
+        say(f"this page has no steps; read it: opsbot runbook show {page.name} --env {environment.name}")
     if at:
         # What was so at another time is no plan for now.
         run = replace(run, state=RunState.LOOKED, writes=(), digest="")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +13,12 @@ import click
 from opsbot.cli import Options
 
 if TYPE_CHECKING:
+    from opsbot.config import Config
     from opsbot.model.alert import Alert, Silence
 
 LONGEST = timedelta(days=7)
+_SHOWN = 5
+_FORMAT = click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 class _Verbs(click.Group):
@@ -23,9 +27,15 @@ class _Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
+        if args and args[0] not in self.commands:
             args = ["add", *args]
         return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # The options of `add` before its matchers are no options of the group.
+        if args and args[0].startswith("--") and args[0] != "--help":
+            args = ["add", *args]
+        return super().parse_args(ctx, args)
 
 
 @click.group(cls=_Verbs, short_help="Tell nobody of some alerts, for a while and for a reason.")
@@ -46,7 +56,8 @@ def silence() -> None:
 )
 @click.option("--until-resolved", is_flag=True, help="End it when the last alert that it fits is over.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; shown wherever somebody is not told for it.")
-@click.option("--owner", metavar="NAME", help="Who answers for it. Default: the user you are logged in as.")
+@click.option("--owner", metavar="NAME", help="Who answers for it. Default: who AWS says you are, else your login.")
+@_FORMAT
 @click.pass_obj
 def add(
     options: Options,
@@ -55,6 +66,7 @@ def add(
     until_resolved: bool,
     reason: str,
     owner: str | None,
+    format_: str,
 ) -> int:
     """Silence alerts that every MATCHER fits: NAME=GLOB with a name such as environment, check, resource, tenant, tier,
     area, status, key or label.NAME; without a name the alert's whole key.
@@ -67,30 +79,34 @@ def add(
     from opsbot import app
     from opsbot.cli.reminding import take_turn
     from opsbot.cli.silence_lines import line
-    from opsbot.cli.who import opened, whoever
+    from opsbot.cli.who import opened
     from opsbot.model.alert import Silence
     from opsbot.runner import new_id
 
     if not reason.strip():
         raise click.UsageError("--reason: expected why, in a few words")
     config, store = opened(options)
-    now = app.now()
+    now, actor = app.now(), app.actor()
     made = Silence(
-        id=f"sil-{new_id(now)[6:16].lower()}", match=tuple(map(_matcher, matchers)), owner=owner or whoever(),
+        id=f"sil-{new_id(now)[6:16].lower()}", match=tuple(map(_matcher, matchers)), owner=owner or actor.short,
         reason=reason.strip(), starts_at=now, ends_at=now + _length(length, until_resolved), until_resolved=until_resolved,
     )  # fmt: skip
     fitting = _fitting(store.alerts().all(), made)
-    store.alerts().silence(made, app.actor())
+    store.alerts().silence(made, actor)
     store.close()
-    click.echo(line(made, config.timezone, now))
-    click.echo(f"it fits {len(fitting)} that fire now{': ' + ', '.join(fitting[:5]) if fitting else ''}", err=True)
     take_turn(options)
+    if format_ == "json":
+        click.echo(_json([made], now))
+        return 0
+    click.echo(line(made, config.timezone, now))
+    for told in _effect(made, fitting, config):
+        click.echo(told, err=True)
     return 0
 
 
 @silence.command("list")
 @click.option("--all", "everything", is_flag=True, help="Those that have ended too.")
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_FORMAT
 @click.pass_obj
 def list_silences(options: Options, everything: bool, format_: str) -> int:
     """List silences, the newest first: until when, for what, whose and why.
@@ -101,15 +117,14 @@ def list_silences(options: Options, everything: bool, format_: str) -> int:
       opsbot silence list --all --format json
     """
     from opsbot import app
-    from opsbot.cli.silence_lines import line, plain
+    from opsbot.cli.silence_lines import line
     from opsbot.cli.who import opened
 
     config, store = opened(options)
     now = app.now()
     found = [one for one in store.alerts().silences() if everything or one.holds(now)]
     if format_ == "json":
-        shown = {"schema": "opsbot.silences/1", "silences": [plain(one, now) for one in found]}
-        click.echo(json.dumps(shown, indent=1, ensure_ascii=False))
+        click.echo(_json(found, now))
         return 0
     for one in found:
         click.echo(line(one, config.timezone, now))
@@ -120,8 +135,9 @@ def list_silences(options: Options, everything: bool, format_: str) -> int:
 
 @silence.command("end")
 @click.argument("silence_id", metavar="ID")
+@_FORMAT
 @click.pass_obj
-def end(options: Options, silence_id: str) -> int:
+def end(options: Options, silence_id: str, format_: str) -> int:
     """End a silence before its time: what still fires is told.
 
     \b
@@ -142,10 +158,37 @@ def end(options: Options, silence_id: str) -> int:
         )
         raise click.UsageError(f"{why}; see: opsbot silence list")
     store.alerts().end_silence(known[0], app.now(), app.actor())
+    ended = [one for one in store.alerts().silences() if one.id == known[0]]
     store.close()
-    told = take_turn(options).turned.notices
-    click.echo(f"{known[0]} has ended{f'; {len(told)} notices go out' if told else ''}")
+    told = len(take_turn(options).turned.notices)
+    if format_ == "json":
+        click.echo(_json(ended, app.now()))
+        return 0
+    go = f"; {told} {'notice goes' if told == 1 else 'notices go'} out" if told else ""
+    click.echo(f"{known[0]} has ended{go}")
     return 0
+
+
+def _json(found: Sequence[Silence], now: datetime) -> str:
+    from opsbot.cli.silence_lines import plain
+
+    shown = {"schema": "opsbot.silences/1", "silences": [plain(one, now) for one in found]}
+    return json.dumps(shown, indent=1, ensure_ascii=False)
+
+
+def _effect(made: Silence, fitting: Sequence[str], config: Config) -> Iterator[str]:
+    """What it holds back now, what looks misspelt, and how it is taken back."""
+    from opsbot.config.problems import nearest
+    from opsbot.render.format import clean
+
+    shown = ", ".join(map(clean, fitting[:_SHOWN]))
+    more = f" and {len(fitting) - _SHOWN} more" if len(fitting) > _SHOWN else ""
+    yield f"it fits {len(fitting)} that fire now{f': {shown}{more}' if fitting else ''}"
+    places = [one.name for one in config.environments]
+    for name, glob in made.match:
+        if name == "environment" and not fitting and not any(fnmatchcase(place, glob) for place in places):
+            yield f"no environment is called {clean(glob)!r}{nearest(glob, places)}"
+    yield f"to end it: opsbot silence end {made.id}"
 
 
 def _matcher(text: str) -> tuple[str, str]:

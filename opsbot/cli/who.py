@@ -1,8 +1,7 @@
-"""Who is at the keyboard, and the home's store for commands that read no job file."""
+"""The home's store for commands that read no job file."""
 
 from __future__ import annotations
 
-import getpass
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +11,6 @@ from opsbot.cli import Options
 if TYPE_CHECKING:
     from opsbot.config import Config
     from opsbot.store.sql import SqlStore
-
-
-def whoever() -> str:
-    """As far as the system knows; a container's user may have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def opened(options: Options) -> tuple[Config, SqlStore]:

@@ -120,6 +120,46 @@ def test_ack_takes_it_in_hand_and_tells_who_was_told(place: Place) -> None:
     assert "in ana's hand" in place.opsbot("alerts").out
 
 
+def test_whoever_aws_vouches_for_or_the_login_has_it_unless_another_is_named(place: Place) -> None:
+    told = place.opsbot("ack", "backend", "--reason", "looking", "--format", "json")
+    listed = json.loads(told.out)
+    schema = json.loads((SCHEMAS / "alerts.schema.json").read_text())
+    assert list(faults(listed, schema, schema)) == []
+    (row,) = place.store.audit().rows()
+    assert listed["alerts"][0]["acknowledged_by"] == row.act.actor.short
+
+
+def test_the_next_safe_command_is_said_last(place: Place) -> None:
+    def last(*words: str) -> str:
+        return place.opsbot(*words).err.splitlines()[-1]
+
+    assert last("alerts") == 'next: opsbot ack shop-prod/ecs-cpu/backend --reason "looking"'
+    assert last("ack", "backend") == "next: opsbot runbook run --finding shop-prod/ecs-cpu/backend"
+    assert last("alerts") == "1 fires: 1 critical, 1 in hand"
+    place.store.commit(run(), (finding("critical", runbook="high-load"),), (), ())
+    assert last("incident", "open", "--finding", "backend") == "then: opsbot runbook run high-load --incident INC-1"
+    assert last("incident", "list") == "next: opsbot incident show INC-1"
+    assert last("ack", "backend") == "next: opsbot incident show INC-1"
+    assert last("silence", "check=ecs-*", "--for", "1h", "--reason", "x").startswith(
+        "to end it: opsbot silence end sil-"
+    )
+
+
+def test_names_from_outside_command_no_terminal(tmp_path: Path) -> None:
+    place = home_where(tmp_path, finding("critical", "\x1b]0;own\x07web\x1b[2J\u202e"))
+    said = [
+        place.opsbot(*words)
+        for words in (
+            ("alerts",), ("ack", "nothing"), ("silence", "check=*", "--for", "1h", "--reason", "x"), ("ack", "*"),
+            ("alerts", "--format", "json"), ("audit", "verify"), ("audit", "export", "--format", "csv"), ("alerts", "--all"),
+        )
+    ]  # fmt: skip
+    assert "web" in said[0].out + said[2].err + said[3].out
+    for one in said:
+        assert not {character for character in one.out + one.err if character in "\x1b\x07\x9b"}, one
+    assert "\u202e" not in "".join(one.out + one.err for one in said[:4])
+
+
 def test_an_incident_of_what_people_have_heard_of_already_is_told_as_it_is_opened(place: Place) -> None:
     place.store.commit(run(), (finding("critical"),), (), ())
     assert place.opsbot("incident", "open", "--finding", "shop-prod/ecs-cpu/backend").out == "INC-1 is open\n"
@@ -158,6 +198,23 @@ def test_mistakes_say_what_to_do(place: Place, words: tuple[str, ...], why: str)
     assert place.waiting(Action.ACKNOWLEDGE) == []
 
 
+def test_a_silence_that_fits_nothing_says_what_looks_misspelt(place: Place) -> None:
+    made = place.opsbot("silence", "--for", "2h", "--reason", "x", "environment=shop-prd")
+    assert made.code == 0
+    assert "it fits 0 that fire now\nno environment is called 'shop-prd'; did you mean \"shop-prod\"?" in made.err
+    right = place.opsbot("silence", "environment=shop-*", "--for", "2h", "--reason", "x")
+    assert "no environment" not in right.err
+
+
+def test_what_is_made_and_ended_is_an_object_for_scripts(place: Place) -> None:
+    schema = json.loads((SCHEMAS / "silences.schema.json").read_text())
+    words = ("silence", "environment=shop-*", "--for", "2h", "--reason", "x", "--format", "json")
+    made = json.loads(place.opsbot(*words).out)
+    ended = json.loads(place.opsbot("silence", "end", made["silences"][0]["id"], "--format", "json").out)
+    assert [list(faults(one, schema, schema)) for one in (made, ended)] == [[], []]
+    assert [one["silences"][0]["holds"] for one in (made, ended)] == [True, False]
+
+
 def test_a_silence_is_made_listed_and_ended(place: Place) -> None:
     made = place.opsbot(
         "silence", "environment=shop-*", "check=ecs-cpu", "--for", "2h", "--reason", "restore", "--owner", "bo"
@@ -183,6 +240,32 @@ def test_a_silence_is_made_listed_and_ended(place: Place) -> None:
 def test_route_test_says_who_and_why(place: Place, words: tuple[str, ...], told: str, code: int) -> None:
     found = place.opsbot("route", "test", "--env", "shop-prod", "--check", "ecs-cpu", *words)
     assert (found.code, told in found.out) == (code, True), found
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        pytest.param(("--expect", "chat"), "expected chat to be told, found pager, chat", id="another"),
+        pytest.param(("--expect", "pager,chta"), 'no channel "chta"; did you mean "chat"?', id="misspelt channel"),
+        pytest.param(
+            ("--check", "ecs-cp"), 'no check is called "ecs-cp"; did you mean "ecs-cpu"?', id="misspelt check"
+        ),
+    ],
+)
+def test_route_test_says_what_it_did_not_expect(place: Place, words: tuple[str, ...], why: str) -> None:
+    assert why in place.opsbot("route", "test", "--env", "shop-prod", *words).err
+
+
+def test_a_route_by_job_is_tried_with_its_job(place: Place) -> None:
+    with (place.path / "config.toml").open("a") as out:
+        out.write('[[routes]]\nname = "bills"\nmatch = { job = "cost_*" }\nchannels = ["chat"]\n')
+    words = ("route", "test", "--status", "info")
+    assert "no route fits" in place.opsbot(*words).out
+    assert "yes  bills: P2, chat" in place.opsbot(*words, "--job", "cost-anomalies").out
+    listed = json.loads(place.opsbot("route", "list", "--format", "json").out)
+    schema = json.loads((SCHEMAS / "routes.schema.json").read_text())
+    assert list(faults(listed, schema, schema)) == []
+    assert [one["name"] for one in listed["routes"]][::2] == ["page", "bills"]
 
 
 def test_a_notice_reads_well_in_every_format(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from opsbot.incidents import By, Step
 from opsbot.model.actor import Actor
 from opsbot.model.finding import Finding
 from opsbot.model.incident import EntryKind, Incident, IncidentState, Role, number_of, times
+from opsbot.model.runbook import Approval, RunbookRun, RunState
 from opsbot.model.status import Priority, Status
 from opsbot.model.units import Unit
 from opsbot.store.sql import SqlStore
@@ -161,6 +163,51 @@ def test_roles_and_priority_and_a_second_acknowledgement(store: SqlStore) -> Non
     assert do(store, resolved, (by(7), incidents.reopened(by(7), "it is back"))).state is IncidentState.ACKED
 
 
+def planned(at: int, state: RunState, approved: int | None = None) -> RunbookRun:
+    """A run of the incident's runbook, begun so many minutes after the start."""
+    bo = Approval(actor=Actor(login="bo@desk"), digest="d", at=START, until=START + minutes(approved or 0))
+    return RunbookRun(
+        number=4, runbook="high-load", title="T", book="", environment="shop-prod", region="eu-central-1", params=(),
+        actor=ANA, at=START + minutes(at), state=state, incident=1, approval=bo if approved else None,
+    )  # fmt: skip
+
+
+SAYS = {
+    "ack": 'next: opsbot incident ack INC-1 "looking"',
+    "run": "opsbot runbook run high-load --incident INC-1",
+    "mitigate": 'opsbot incident mitigate INC-1 "what helped"',
+}
+
+
+@pytest.mark.parametrize(
+    ("runbook", "state", "run", "said"),
+    [
+        pytest.param("high-load", "open", None, [SAYS["ack"], f"then: {SAYS['run']}"], id="nobody has it"),
+        pytest.param("", "open", None, [SAYS["ack"], f"then: {SAYS['mitigate']}"], id="without a runbook"),
+        pytest.param("high-load", "acked", None, [f"next: {SAYS['run']}"], id="somebody has it"),
+        pytest.param("high-load", "acked", planned(5, RunState.PLANNED), ["next: opsbot runbook approve R-4   (by somebody else than ana)"], id="a plan waits"),
+        pytest.param("high-load", "acked", planned(-5, RunState.PLANNED), [f"next: {SAYS['run']}"], id="a plan that is too old"),
+        pytest.param("high-load", "acked", planned(5, RunState.APPROVED, 15), ["next: opsbot runbook apply R-4"], id="approved"),
+        pytest.param("high-load", "acked", planned(5, RunState.APPROVED, 9), [f"next: {SAYS['run']}"], id="an approval that is over"),
+        pytest.param("high-load", "acked", planned(5, RunState.UNKNOWN), ["next: opsbot runbook apply R-4   (looks what came of it; makes nothing twice)"], id="nobody knows what came of it"),
+        pytest.param("high-load", "acked", planned(5, RunState.APPLIED, 15), [f"next: {SAYS['mitigate']}"], id="applied"),
+        pytest.param("high-load", "mitigated", None, ['next: opsbot incident resolve INC-1 --fix "what helped"'], id="users are well"),
+        pytest.param("high-load", "resolved", None, ["next: opsbot incident show INC-1 --format markdown > INC-1.md"], id="over"),
+    ],
+)  # fmt: skip
+def test_what_to_type_next(runbook: str, state: str, run: RunbookRun | None, said: list[str]) -> None:
+    drawn, *_ = incidents.opened(by(1), "checkout is down", Priority.P1, findings=())
+    one = replace(drawn, number=1, runbook=runbook, state=IncidentState(state))
+    assert list(lines.following(one, run, START + minutes(10))) == said
+
+
+def test_the_record_is_readable_and_says_whose_time_it_is(store: SqlStore) -> None:
+    one = opened(store)
+    kept = "\n".join(lines.markdown(one, store.incidents().timeline(1)))
+    assert "Opened 2026-11-20 07:01:00 by ana; all times are UTC." in kept
+    assert "- **2026-11-20 07:01:00** ana: opened as P1" in kept
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [
@@ -179,13 +226,17 @@ def test_how_an_incident_is_called(text: str, number: int | None) -> None:
 
 
 def test_nothing_that_somebody_wrote_commands_the_terminal_or_the_record(store: SqlStore) -> None:
-    evil = "\x1b[2J# down | <b>x</b> `rm` [a](http://b) \u202e"
+    evil = "\x1b[2J# down | <b>x</b> `rm` [a](http://b) @oncall \u202e"
     one = opened(store, finding("a\x1b]0;x\x07b"), title=evil)
     one = do(store, one, (by(3), incidents.noted(by(3), evil, lines=("```", evil, "  - kept  apart"))))
     timeline = store.incidents().timeline(1)
     shown, kept = "\n".join(lines.shown(one, timeline, "UTC")), "\n".join(lines.markdown(one, timeline))
     assert all(character.isprintable() or character == "\n" for character in shown + kept)
     assert "\n# down" not in kept
-    assert "\\<b\\>" in kept
+    assert "&lt;b&gt;" in kept
+    # In indented code a link or a mention is text.
+    prose = "\n".join(line for line in kept.splitlines() if not line.startswith("      "))
+    assert "http:" not in prose
+    assert "@oncall" not in prose
     assert "        - kept  apart" in kept
     assert [lines.waits(one), lines.as_json(one, timeline)["timeline"][1]["lines"][0]] == [True, "```"]

@@ -11,7 +11,7 @@ from opsbot.aws.actions import action_of
 from opsbot.replica.server import Running
 from opsbot.runbooks import lint
 from tests.runbooks.stage import NOW, Stage
-from tests.runbooks.test_looking import SEVEN, shipped
+from tests.runbooks.test_looking import SHIPPED, shipped
 
 PAGE = (Path(__file__).parents[2] / "docs" / "runbooks.md").read_text(encoding="utf-8")
 NEEDS_NOTHING = {"sts:GetCallerIdentity", "sts:AssumeRole"}
@@ -42,7 +42,7 @@ def test_a_runbook_asks_nothing_that_its_policy_does_not_allow(stage: Stage, clo
     """All calls of all shipped runbooks against the actions that `opsbot iam-policy --for runbooks` prints."""
     before = dict(cloud.stats()["calls"])
     used = set()
-    for name, (place, _, resource) in SEVEN.items():
+    for name, (place, _, resource) in SHIPPED.items():
         book = lint.checked(name, shipped(name), name).runbook
         given = {param.name: resource for param in book.params if resource and param.name in _FITS.get(place, ())}
         stage.run(shipped(name), place, **given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import date, timedelta
 
 import pytest
@@ -25,6 +26,9 @@ SHIPPED = (
     "database-pressure",
     "high-error-rate",
     "high-latency",
+    "high-load",
+    "job-failed",
+    "storage-full",
     "system-down",
 )
 
@@ -150,6 +154,18 @@ def test_a_region_that_is_not_configured_is_refused() -> None:
         knowing.region_of(HERE, None, {"region": "eu-north-1"})
 
 
+HOSTILE = (
+    ("ecs.service", {"service": "{{it}}", "cluster": "{{it}}"}, ""),
+    ("ecs.set_task_definition", {"service": "{{it}}", "cluster": "a", "to": "previous"}, ""),
+    ("lambda.put_concurrency", {"function": "{{it}}", "reserved": 1}, ""),
+    ("cfn.rollback", {"stack": "{{it}}"}, ""),
+    ("logs", {"group": "{{it}}"}, "./#"),
+    # What a document is given ends up in a script.
+    ("ssm.run_command", {"document": "Ours", "machines": ("i-07aadea97ac20196f",), "parameters": {"it": "{{it}}"}}, ".,:/@%+= é"),
+    ("ssm.start_automation", {"document": "Ours", "parameters": {"it": "{{it}}"}}, ".,:/@%+= é"),
+)  # fmt: skip
+
+
 def test_ten_thousand_hostile_values_reach_no_call() -> None:
     """Whatever stands in a parameter, an argument that names something in AWS holds the characters AWS allows there."""
     chance = random.Random(7)
@@ -165,14 +181,14 @@ def test_ten_thousand_hostile_values_reach_no_call() -> None:
         "a" * 5000,
     ]
     allowed = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-    passed = 0
+    passed: Counter[str] = Counter()
     for turn in range(10_000):
         text = evil[turn] if turn < len(evil) else "".join(chance.choices(alphabet, k=chance.randint(1, 12)))
-        given = filling.filled({"service": "{{service}}", "cluster": "{{service}}"}, {"service": text})
-        try:
-            taken = ACTIONS["ecs.service"].parse(given)
-        except ValidationError:
-            continue
-        passed += 1
-        assert set(taken.service) <= allowed
-    assert passed > 10
+        for uses, with_, more in HOSTILE:
+            try:
+                ACTIONS[uses].parse(filling.filled(with_, {"it": text}))
+            except ValidationError:
+                continue
+            passed[uses] += 1
+            assert set(text) <= allowed | set(more), (uses, text)
+    assert min(passed[uses] for uses, *_ in HOSTILE) > 10

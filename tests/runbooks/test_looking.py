@@ -19,7 +19,7 @@ from opsbot.replica.server import Running
 from opsbot.runbooks import knowing, running
 from tests.runbooks.stage import ANA, NOW, ROLL_BACK, Stage, only, read
 
-SEVEN = {
+SHIPPED = {
     "system-down": ("unilux-prod", "ecs-service", "quiz-api"),
     "high-error-rate": ("edt-prod", "lambda-function", "grade-export"),
     "data-quality": ("edt-prod", "lambda-function", "grade-export"),
@@ -27,6 +27,9 @@ SEVEN = {
     "cost-spike": ("shopai-prod", "", ""),
     "certificate-expiry": ("gva-prod", "acm-certificate", "sso.gva.example.org"),
     "database-pressure": ("santillana-prod", "rds-instance", "content-db"),
+    "storage-full": ("santillana-prod", "rds-instance", "content-db"),
+    "high-load": ("dhbw-prod", "ecs-service", "lecture-backend"),
+    "job-failed": ("dataplat-prod", "batch-queue", "nightly-aggregates"),
 }
 
 
@@ -42,9 +45,9 @@ def finding(environment: str, kind: str, resource: str) -> Finding:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SEVEN)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_each_shipped_runbook_says_something_of_what_its_finding_names(stage: Stage, name: str) -> None:
-    place, kind, resource = SEVEN[name]
+    place, kind, resource = SHIPPED[name]
     book = read(shipped(name))
     bench = stage.bench(place)
     names = knowing.known(book, bench.environment, bench.region, finding(place, kind, resource), {})
@@ -53,7 +56,7 @@ def test_each_shipped_runbook_says_something_of_what_its_finding_names(stage: St
     seen = [took.answer for took in told.took if took.answer]
     assert len(seen) >= 4
     # What is planted there shows; the others' trouble is told in figures alone.
-    assert any(answer.alarming for answer in seen) or name in ("cost-spike", "high-latency")
+    assert any(answer.alarming for answer in seen) or name in ("cost-spike", "high-latency", "high-load", "job-failed")
 
 
 def test_a_runbook_that_only_looks_plans_nothing(stage: Stage) -> None:

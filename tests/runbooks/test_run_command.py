@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,6 +82,10 @@ def test_a_trouble_from_its_incident_to_its_record(place: Path, cloud: Running) 
     other = opsbot(place, "runbook", "approve", "R-1", url=cloud.url, key="user-bo")
     assert other.code == 0
     assert "quiz-api:42 -> quiz-api:41" in other.out
+    replayed = opsbot(place, "runbook", "replay", "R-1", key="").out
+    assert re.search(r"^PLAN R-1  [0-9a-f]{12}  approved by bo until [0-9:]{8} UTC$", replayed, re.MULTILINE)
+    following = opsbot(place, "incident", "show", "INC-1", key="").out.splitlines()[-1]
+    assert following == "then: opsbot runbook apply R-1"
     kept = opsbot(place, "incident", "show", "INC-1", "--format", "json", key="").json
     assert [entry["kind"] for entry in kept["timeline"]] == ["opened", "runbook", "change"]
     assert any("0 of 3 tasks run" in line for line in kept["timeline"][1]["lines"])

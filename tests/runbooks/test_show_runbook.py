@@ -72,7 +72,9 @@ def test_without_an_environment_the_page_is_as_it_stands_and_says_what_is_missin
     assert said.code == 0
     assert said.out.startswith("# Storage is nearly full\n")
     assert "--db-instance-identifier {resource} --region {region} --profile {profile_or_role}" in said.out
-    assert said.err == ("not filled in: {profile_or_role}, {region}, {resource}; give --env NAME and --resource NAME\n")
+    assert said.err == (
+        "not filled in: {environment}, {profile_or_role}, {region}, {resource}; give --env NAME and --resource NAME\n"
+    )
 
 
 def test_with_an_environment_and_a_resource_nothing_is_left_open(place: Path) -> None:
