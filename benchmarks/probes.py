@@ -37,6 +37,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import punctual  # noqa: E402
+
 EXPORTER = "prometheus-blackbox-exporter"
 CONCURRENCY = 50
 DELAY, GAP = 0.050, 0.020
@@ -142,7 +144,10 @@ async def serve(folder: Path, ports: list[int], delay: float, gap: float) -> Non
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "leaf.pem")
     context.num_tickets = 0
-    await asyncio.start_server(talk, "127.0.0.1", ports[0], backlog=4096)
+    if delay:
+        threading.Thread(target=punctual.answer, args=(ports[0], body, delay, gap), daemon=True).start()
+    else:
+        await asyncio.start_server(talk, "127.0.0.1", ports[0], backlog=4096)
     server = await asyncio.start_server(talk, "127.0.0.1", ports[1], backlog=4096, ssl=context)
     await server.serve_forever()
 
@@ -204,15 +209,21 @@ def turn_for(turn: Callable[[], None], seconds: float) -> None:
 
 
 def accuracy(url: str, folder: Path, seconds: float, shape: str) -> None:
-    """Reported minus true milliseconds of the first byte and of the transfer."""
-    from opsbot.model.probe import Http, ProbeResult, Target, Trust
+    """Reported minus true milliseconds of the first byte and of the transfer: over HTTP the server says what is true in
+    each answer; over TLS it is what the server was told to do."""
+    from opsbot.model.probe import Answer, Http, ProbeResult, Target, Trust
     from opsbot.probes import Engine
 
     target = Target(
         name="bench", spec=Http(url=url, trust=Trust(ca_file=str(folder / "bundle.pem"))), allow_private=True
     )
-    results: list[ProbeResult] = []
+    results: list[tuple[ProbeResult, tuple[float, float]]] = []
     chance = random.Random(1)
+
+    def judge(result: ProbeResult, answer: Answer) -> ProbeResult:
+        results.append((result, punctual.said(answer.body) or (DELAY, GAP)))
+        return result
+
     with Engine(now=now, per_host=1000) as engine:
         engine.probe_many([target] * 5)
         end = time.monotonic() + seconds
@@ -220,17 +231,17 @@ def accuracy(url: str, folder: Path, seconds: float, shape: str) -> None:
         while time.monotonic() < end:
             if time.monotonic() >= due:
                 for _ in range(200 if shape == "herd" else 1):
-                    engine.submit(target, results.append)
+                    engine.submit(target, lambda _: None, judge)
                 due += 2.0 if shape == "herd" else chance.uniform(0.005, 0.015)
             engine.turn(max(0.0, due - time.monotonic()))
         while engine.busy:
             engine.turn()
-    good = [result.phases for result in results if result.phases.transfer is not None]
+    good = [(result.phases, truth) for result, truth in results if result.phases.transfer is not None]
     print(
         json.dumps(
             {
-                "first": [((phases.first_byte or 0) - DELAY) * 1000 for phases in good],
-                "end": [((phases.transfer or 0) - GAP) * 1000 for phases in good],
+                "first": [((phases.first_byte or 0) - truth[0]) * 1000 for phases, truth in good],
+                "end": [((phases.transfer or 0) - truth[1]) * 1000 for phases, truth in good],
                 "bad": len(results) - len(good),
             }
         )
