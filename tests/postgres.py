@@ -72,7 +72,8 @@ def server() -> Server:
 
 def _initialised(folder: Path, wheel: ModuleType) -> None:
     """The wheel would do this too, but would wait for the disk: four seconds of five."""
-    initdb = Path(str(wheel.__file__)).parent / "pginstall" / "bin" / "initdb"
+    # Where a wheel has several PostgreSQLs it runs the newest.
+    initdb = max(Path(str(wheel.__file__)).parent.glob("pginstall*/bin/initdb"))
     user = "pgserver" if os.geteuid() == 0 else None
     if user:
         importlib.import_module(f"{wheel.__name__}.utils").ensure_user_exists(user)
