@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from opsbot.channels.settings import SecretReference, Settings, printable, unsecret
+from opsbot.channels.settings import SecretReference, Settings, pace, printable, unsecret
 from opsbot.errors import CloudError, DeliveryError
 from opsbot.model.message import Format, Message
 
@@ -111,7 +111,7 @@ class EmailChannel:
 
     @property
     def pace(self) -> float:
-        return 60 / self._settings.max_per_minute if self._settings.max_per_minute else 0.0
+        return pace(self._settings.max_per_minute)
 
     @property
     def patience(self) -> float:

@@ -12,7 +12,7 @@ import orjson
 from pydantic import AfterValidator, Field
 
 from opsbot.channels import http
-from opsbot.channels.settings import SecretReference, Settings, printable
+from opsbot.channels.settings import SecretReference, Settings, pace, printable
 from opsbot.errors import DeliveryError
 from opsbot.model.message import Format, Message
 
@@ -54,7 +54,7 @@ class PagerDutyChannel:
 
     @property
     def pace(self) -> float:
-        return 60 / self._settings.max_per_minute if self._settings.max_per_minute else 0.0
+        return pace(self._settings.max_per_minute)
 
     @property
     def patience(self) -> float:

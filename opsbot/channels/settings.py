@@ -34,6 +34,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=False)
 
 
+def pace(max_per_minute: int) -> float:
+    """Seconds between two messages; none where there is no limit (0)."""
+    return 60 / max_per_minute if max_per_minute else 0.0
+
+
 def decode_table(
     where: str, table: Mapping[str, object], kinds: Mapping[str, type[BaseModel]]
 ) -> tuple[BaseModel | None, list[Problem]]:

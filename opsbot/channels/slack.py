@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field
 
 from opsbot.channels.plain import LONGEST, parts
 from opsbot.channels.proxies import address_of
-from opsbot.channels.settings import SecretReference, Settings, printable, unsecret
+from opsbot.channels.settings import SecretReference, Settings, pace, printable, unsecret
 from opsbot.errors import DeliveryError
 from opsbot.model.message import Action, Format, Message
 from opsbot.model.status import Priority
@@ -106,7 +106,7 @@ class SlackChannel:
 
     @property
     def pace(self) -> float:
-        return 60 / self._settings.max_per_minute if self._settings.max_per_minute else 0.0
+        return pace(self._settings.max_per_minute)
 
     @property
     def patience(self) -> float:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Protocol
 import orjson
 from pydantic import AfterValidator, Field, model_validator
 
-from opsbot.channels.settings import Settings, unsecret
+from opsbot.channels.settings import Settings, pace, unsecret
 from opsbot.errors import DeliveryError
 from opsbot.model.message import Format, Message
 
@@ -90,7 +90,7 @@ class SnsChannel:
 
     @property
     def pace(self) -> float:
-        return 60 / self._settings.max_per_minute if self._settings.max_per_minute else 0.0
+        return pace(self._settings.max_per_minute)
 
     def send(self, message: Message, thread: str, card: str = "") -> str:
         """One publication. Raises DeliveryError."""

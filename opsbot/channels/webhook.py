@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from opsbot.channels import http
-from opsbot.channels.settings import SecretReference, Settings
+from opsbot.channels.settings import SecretReference, Settings, pace
 from opsbot.errors import DeliveryError
 from opsbot.model.message import Format, Message
 
@@ -76,7 +76,7 @@ class WebhookChannel:
 
     @property
     def pace(self) -> float:
-        return 60 / self._settings.max_per_minute if self._settings.max_per_minute else 0.0
+        return pace(self._settings.max_per_minute)
 
     @property
     def patience(self) -> float:
